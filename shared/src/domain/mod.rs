@@ -35,6 +35,6 @@ pub use settings::{
     CustomDomainChange, INFO_DESCRIPTION_MAX_CHARS, INFO_ICON_MAX_CHARS, INFO_NAME_MAX_CHARS,
     RelaySettings, SettingsPatch,
 };
-pub use sync::{FailureKind, SyncFailure, SyncState, Verb};
+pub use sync::{FailureKind, SyncFailure, SyncReport, SyncState, Verb};
 pub use tenant::{CreateTenantInput, NewTenant, NwcChange, Tenant, UpdateTenantInput};
 pub use text::Malformed;
