@@ -1,6 +1,5 @@
 //! The writer's promises, each with the neighbours that a failure must not touch.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use futures::future::join_all;
 use sqlx::{Row, SqlitePool};

@@ -1,6 +1,5 @@
 //! The queue against a real database file: its keys, its recovery, and what its statements cost.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod keys;
 mod plans;
