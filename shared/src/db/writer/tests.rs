@@ -1,6 +1,5 @@
 //! The writer's promises, each with the neighbours that a failure must not touch.
 
-
 use futures::future::join_all;
 use sqlx::{Row, SqlitePool};
 
