@@ -46,6 +46,10 @@ pub struct SimConfig {
 impl SimConfig {
     /// A free port on 127.0.0.1, nobody on the whitelist, no fault port, the system's clock.
     #[must_use]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the default clock: the one place that asks the machine"
+    )]
     pub fn new(config_dir: impl Into<PathBuf>) -> Self {
         Self {
             config_dir: config_dir.into(),
