@@ -12,4 +12,3 @@ mod sync;
 
 pub use client::{ZooidClient, ZooidClientError};
 pub use renderer::Renderer;
-pub use sync::SyncReport;

@@ -12,18 +12,7 @@ use zeroize::Zeroizing;
 
 use super::answer::Answer;
 use super::{Renderer, ZooidClient};
-use crate::domain::{DesiredRelay, RelaySecret, SyncFailure, Verb};
-
-/// What came of a sync.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SyncReport {
-    /// The last call made, or the one that could not be made.
-    pub verb: Verb,
-    /// The status of its answer, if one came.
-    pub status: Option<u16>,
-    /// What zooid accepted, as [`Renderer::accepted_record`], or why it did not.
-    pub outcome: Result<String, SyncFailure>,
-}
+use crate::domain::{DesiredRelay, RelaySecret, SyncFailure, SyncReport, Verb};
 
 impl ZooidClient {
     /// Sends the desired state: POST if zooid never accepted the relay, else PATCH. Where the answer shows that zooid's
@@ -61,13 +50,13 @@ impl ZooidClient {
             let next = next_verb(verb, &answer)
                 .filter(|next| !verbs_used.contains(next) && Instant::now() < deadline);
             let Some(next) = next else {
-                let outcome = answer
+                let result = answer
                     .into_result()
                     .map(|()| renderer.accepted_record(relay));
                 return SyncReport {
-                    verb,
+                    verb: Some(verb),
                     status,
-                    outcome,
+                    result,
                 };
             };
             verb = next;

@@ -13,9 +13,9 @@ use shared::clock::{ManualClock, SharedClock, SystemClock};
 use shared::config::{Source, WorkerConfig};
 use shared::domain::{
     DesiredRelay, FailureKind, Generation, PlanId, RelayId, RelaySettings, RelayStatus, Schema,
-    Subdomain, SyncFailure, Verb,
+    Subdomain, SyncFailure, SyncReport, Verb,
 };
-use shared::zooid::{Renderer, SyncReport, ZooidClient};
+use shared::zooid::{Renderer, ZooidClient};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
@@ -79,7 +79,7 @@ impl Fixture {
     /// A relay that zooid has, with its calls forgotten.
     async fn created(&self) -> DesiredRelay {
         let relay = relay("mine", 'a');
-        self.sync(&relay).await.outcome.unwrap();
+        self.sync(&relay).await.result.unwrap();
         self.sim.forget_calls();
         DesiredRelay {
             ever_accepted: true,
@@ -110,6 +110,7 @@ fn config(
     let secret = keys.secret_key().to_secret_hex();
     let required = [
         ("CARAVEL_SECRETS_KEY", FIRST_SECRET),
+        ("RELAY_DOMAIN", "relays.example.com"),
         ("ZOOID_API_URL", api_url),
         ("ZOOID_API_SECRET", &secret),
         ("ZOOID_TIMEOUT_MS", &timeout),
@@ -152,7 +153,7 @@ fn answer(status: u16, headers: &[(&str, &str)], body: &str) -> Fault {
 }
 
 fn failure(report: SyncReport) -> SyncFailure {
-    report.outcome.unwrap_err()
+    report.result.unwrap_err()
 }
 
 #[tokio::test]
@@ -162,9 +163,9 @@ async fn a_new_relay_is_created_with_its_secret() {
 
     let report = zooid.sync(&relay).await;
 
-    assert_eq!((report.verb, report.status), (Verb::Post, Some(201)));
+    assert_eq!((report.verb, report.status), (Some(Verb::Post), Some(201)));
     assert_eq!(
-        report.outcome.unwrap(),
+        report.result.unwrap(),
         zooid.renderer.accepted_record(&relay)
     );
     let stored = zooid.sim.config(relay.id.as_str()).unwrap();
@@ -186,8 +187,8 @@ async fn a_change_is_patched_without_opening_the_secret() {
 
     let report = zooid.client.sync(&zooid.renderer, &relay, no_secret).await;
 
-    assert_eq!((report.verb, report.status), (Verb::Patch, Some(200)));
-    assert!(report.outcome.is_ok());
+    assert_eq!((report.verb, report.status), (Some(Verb::Patch), Some(200)));
+    assert!(report.result.is_ok());
     assert_eq!(zooid.verbs(&relay), [zooid_sim::Verb::Patch]);
     assert!(
         !zooid.sim.calls(relay.id.as_str())[0]
@@ -209,7 +210,7 @@ async fn a_patch_removes_services_that_are_off() {
     relay.settings.blossom_enabled = false;
     relay.settings.livekit_enabled = false;
 
-    zooid.sync(&relay).await.outcome.unwrap();
+    zooid.sync(&relay).await.result.unwrap();
 
     let stored = zooid.sim.config(relay.id.as_str()).unwrap();
     assert!(!stored.blossom.enabled);
@@ -234,7 +235,7 @@ async fn a_patch_removes_services_that_the_installation_no_longer_has() {
         .client
         .sync(&renderer, &relay, no_secret)
         .await
-        .outcome
+        .result
         .unwrap();
 
     let stored = zooid.sim.config(relay.id.as_str()).unwrap();
@@ -269,8 +270,8 @@ async fn a_create_whose_answer_was_lost_is_finished_by_a_patch() {
 
     let report = zooid.sync(&relay).await;
 
-    assert_eq!((report.verb, report.status), (Verb::Patch, Some(200)));
-    assert!(report.outcome.is_ok());
+    assert_eq!((report.verb, report.status), (Some(Verb::Patch), Some(200)));
+    assert!(report.result.is_ok());
     assert_eq!(
         zooid.verbs(&relay),
         [
@@ -290,8 +291,8 @@ async fn a_lost_file_is_created_again_with_the_same_secret() {
 
     let report = zooid.sync(&relay).await;
 
-    assert_eq!((report.verb, report.status), (Verb::Post, Some(201)));
-    assert!(report.outcome.is_ok());
+    assert_eq!((report.verb, report.status), (Some(Verb::Post), Some(201)));
+    assert!(report.result.is_ok());
     assert_eq!(
         zooid.verbs(&relay),
         [zooid_sim::Verb::Patch, zooid_sim::Verb::Post]
@@ -309,7 +310,7 @@ async fn an_unknown_relay_is_understood_from_versions_that_say_conflict() {
     let fault = answer(409, &[], r#"{"error":"relay not found"}"#);
     zooid.sim.inject(fault.for_calls(1)).unwrap();
 
-    assert_eq!(zooid.sync(&relay).await.verb, Verb::Post);
+    assert_eq!(zooid.sync(&relay).await.verb, Some(Verb::Post));
 
     assert_eq!(zooid.stored_secret(&relay), FIRST_SECRET);
 }
@@ -329,10 +330,10 @@ async fn a_file_that_was_half_written_is_repaired_with_the_same_secret() {
 
             assert_eq!(
                 (report.verb, report.status),
-                (Verb::Put, Some(200)),
+                (Some(Verb::Put), Some(200)),
                 "{kept_bytes}"
             );
-            assert!(report.outcome.is_ok());
+            assert!(report.result.is_ok());
             assert_eq!(zooid.stored_secret(&relay), FIRST_SECRET);
             let calls = if ever_accepted { 2 } else { 3 };
             assert_eq!(zooid.verbs(&relay).len(), calls);
@@ -353,7 +354,7 @@ async fn a_crash_of_zooid_during_a_create_is_repaired_by_the_next_sync() {
         FailureKind::OutcomeUnknown
     );
 
-    assert!(zooid.sync(&relay).await.outcome.is_ok());
+    assert!(zooid.sync(&relay).await.result.is_ok());
 
     assert_eq!(zooid.stored_secret(&relay), FIRST_SECRET);
 }
@@ -383,7 +384,7 @@ async fn a_zooid_that_contradicts_itself_is_not_called_forever() {
 
     let report = zooid.sync(&relay).await;
 
-    assert_eq!((report.verb, report.status), (Verb::Put, Some(404)));
+    assert_eq!((report.verb, report.status), (Some(Verb::Put), Some(404)));
     assert_eq!(failure(report).kind, FailureKind::ServerError);
     assert_eq!(
         zooid.verbs(&relay),
@@ -404,7 +405,7 @@ async fn a_refused_configuration_is_invalid_and_the_secret_it_quotes_is_hidden()
 
     let report = zooid.sync(&relay).await;
 
-    assert_eq!((report.verb, report.status), (Verb::Put, Some(400)));
+    assert_eq!((report.verb, report.status), (Some(Verb::Put), Some(400)));
     assert!(
         !format!("{report:?}").contains(FIRST_SECRET) && !format!("{report:?}").contains(S3_KEY)
     );
@@ -473,7 +474,7 @@ async fn a_zooid_that_is_down_was_sent_nothing() {
 
     let report = zooid.sync(&relay("mine", 'a')).await;
 
-    assert_eq!((report.verb, report.status), (Verb::Post, None));
+    assert_eq!((report.verb, report.status), (Some(Verb::Post), None));
     let failure = failure(report);
     assert_eq!(failure.kind, FailureKind::Unreachable);
     assert!(!failure.message.contains("http://"), "{}", failure.message);
@@ -514,7 +515,7 @@ async fn the_calls_of_one_sync_share_its_deadline() {
     let report = zooid.sync(&relay).await;
 
     // Each call alone would have been in time.
-    assert_eq!(report.verb, Verb::Patch);
+    assert_eq!(report.verb, Some(Verb::Patch));
     assert_eq!(failure(report).kind, FailureKind::OutcomeUnknown);
 }
 
@@ -535,7 +536,7 @@ async fn answers_that_are_huge_or_cut_short_leave_the_outcome_unknown() {
         assert_eq!(failure.kind, FailureKind::OutcomeUnknown);
         assert!(failure.excerpt.is_none_or(|excerpt| excerpt.len() <= 2048));
     }
-    assert!(zooid.sync(&relay).await.outcome.is_ok());
+    assert!(zooid.sync(&relay).await.result.is_ok());
 }
 
 #[tokio::test]
@@ -611,7 +612,7 @@ async fn relays_are_synced_side_by_side_with_one_client() {
         .collect();
 
     for task in tasks {
-        assert!(task.await.unwrap().outcome.is_ok());
+        assert!(task.await.unwrap().result.is_ok());
     }
     assert_eq!(zooid.sim.max_overlap(), 1);
 }
@@ -629,7 +630,7 @@ async fn each_call_is_traced_and_no_trace_shows_a_secret() {
         .finish();
 
     let sync = zooid.sync(&relay).with_subscriber(subscriber);
-    sync.await.outcome.unwrap();
+    sync.await.result.unwrap();
 
     let log = fs::read_to_string(log.path()).unwrap();
     let lines: Vec<Value> = log
