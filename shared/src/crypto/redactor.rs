@@ -1,0 +1,316 @@
+//! Cleaning texts that others wrote.
+//!
+//! zooid quotes the secret it did not like, proxies quote whole requests. Whatever comes from outside passes through a
+//! [`Redactor`] before it is logged, stored or shown. It prefers to hide too much: a public key in an error message is
+//! hidden with the secret keys, because nothing tells them apart.
+
+use std::fmt;
+use std::ops::Range;
+
+use base64::prelude::{BASE64_STANDARD_NO_PAD, BASE64_URL_SAFE_NO_PAD, Engine as _};
+use zeroize::Zeroizing;
+
+/// What stands in place of a secret.
+pub const REDACTED: &str = "[redacted]";
+
+/// Hex digits of a secret key, and so the shortest run of them that is hidden.
+const KEY_DIGITS: usize = 64;
+
+/// The start of a secret key in the form of NIP-19.
+const NSEC: &[u8] = b"nsec1";
+
+/// The start of a wallet connection URL (NIP-47), whose `secret` parameter spends money. Some write it without `//`.
+const WALLET: &[u8] = b"nostr+walletconnect:";
+
+/// Hides secrets in texts: those it was told of, and all that have the shape of one.
+///
+/// Everything is found in any case, and percent-encoded as well as plain.
+#[derive(Clone)]
+pub struct Redactor {
+    /// Every form of every known secret.
+    needles: Vec<Zeroizing<Vec<u8>>>,
+}
+
+impl Redactor {
+    /// Knows `secrets` as they are, as base64 of either alphabet, and, for those that are hex, as base64 of the bytes
+    /// that they stand for. Empty ones are ignored.
+    pub fn new<S: AsRef<str>>(secrets: impl IntoIterator<Item = S>) -> Self {
+        let needles = secrets
+            .into_iter()
+            .filter(|secret| !secret.as_ref().is_empty())
+            .flat_map(|secret| forms(secret.as_ref()))
+            .collect();
+        Self { needles }
+    }
+
+    /// The text with each known secret, each run of 64 or more hex digits, each `nsec1…` key and each
+    /// `nostr+walletconnect:` URL replaced by [`REDACTED`].
+    #[must_use]
+    pub fn redact(&self, text: &str) -> String {
+        let mut hidden = Vec::new();
+        for view in [View::plain(text), View::percent_decoded(text)] {
+            let found = view.hex_runs().chain(self.secrets_in(&view.bytes));
+            hidden.extend(found.map(|range| view.offsets[range.start]..view.offsets[range.end]));
+        }
+        hidden.sort_unstable_by_key(|range| range.start);
+        replace(text, &hidden)
+    }
+
+    fn secrets_in(&self, bytes: &[u8]) -> impl Iterator<Item = Range<usize>> {
+        let known = self
+            .needles
+            .iter()
+            .flat_map(|needle| occurrences(bytes, needle));
+        let nsecs = occurrences(bytes, NSEC)
+            .map(|found| up_to(bytes, found, |byte| !byte.is_ascii_alphanumeric()));
+        let wallets = occurrences(bytes, WALLET).map(|found| up_to(bytes, found, ends_a_url));
+        known.chain(nsecs).chain(wallets)
+    }
+}
+
+impl fmt::Debug for Redactor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Redactor({REDACTED})")
+    }
+}
+
+/// The forms in which a secret may come back to us. base64 stands without its padding: so the padded form begins.
+fn forms(secret: &str) -> Vec<Zeroizing<Vec<u8>>> {
+    let mut forms = vec![secret.to_owned()];
+    let raw = hex::decode(secret).ok().map(Zeroizing::new);
+    for bytes in [
+        Some(secret.as_bytes()),
+        raw.as_ref().map(|raw| raw.as_slice()),
+    ]
+    .into_iter()
+    .flatten()
+    {
+        forms.push(BASE64_STANDARD_NO_PAD.encode(bytes));
+        forms.push(BASE64_URL_SAFE_NO_PAD.encode(bytes));
+    }
+    forms
+        .into_iter()
+        .map(|form| Zeroizing::new(form.into_bytes()))
+        .collect()
+}
+
+/// One reading of a text, and where in the text each of its bytes comes from.
+struct View {
+    bytes: Zeroizing<Vec<u8>>,
+    /// One more than there are bytes: the last is the end of the text.
+    offsets: Vec<usize>,
+}
+
+impl View {
+    fn plain(text: &str) -> Self {
+        Self {
+            bytes: Zeroizing::new(text.as_bytes().to_vec()),
+            offsets: (0..=text.len()).collect(),
+        }
+    }
+
+    fn percent_decoded(text: &str) -> Self {
+        let mut bytes = Zeroizing::new(Vec::with_capacity(text.len()));
+        let mut offsets = Vec::with_capacity(text.len() + 1);
+        let mut rest = text.as_bytes();
+        while let Some((&first, after)) = rest.split_first() {
+            offsets.push(text.len() - rest.len());
+            let mut decoded = [0];
+            (bytes, rest) = match after.split_at_checked(2) {
+                Some((digits, beyond))
+                    if first == b'%' && hex::decode_to_slice(digits, &mut decoded).is_ok() =>
+                {
+                    bytes.push(decoded[0]);
+                    (bytes, beyond)
+                }
+                Some(_) | None => {
+                    bytes.push(first);
+                    (bytes, after)
+                }
+            };
+        }
+        offsets.push(text.len());
+        Self { bytes, offsets }
+    }
+
+    fn hex_runs(&self) -> impl Iterator<Item = Range<usize>> {
+        let mut end = 0;
+        self.bytes
+            .chunk_by(|a, b| a.is_ascii_hexdigit() == b.is_ascii_hexdigit())
+            .map(move |run| {
+                let start = end;
+                end += run.len();
+                (run, start..end)
+            })
+            .filter(|(run, _)| run.len() >= KEY_DIGITS && run[0].is_ascii_hexdigit())
+            .map(|(_, range)| range)
+    }
+}
+
+/// Where `needle` stands in `bytes`, in any case; occurrences may overlap.
+fn occurrences(bytes: &[u8], needle: &[u8]) -> impl Iterator<Item = Range<usize>> {
+    bytes
+        .windows(needle.len())
+        .enumerate()
+        .filter(move |(_, window)| window.eq_ignore_ascii_case(needle))
+        .map(move |(start, window)| start..start + window.len())
+}
+
+/// `found`, prolonged to the next byte that `ends` it.
+fn up_to(bytes: &[u8], found: Range<usize>, ends: fn(u8) -> bool) -> Range<usize> {
+    let rest = &bytes[found.end..];
+    let length = rest.iter().position(|&byte| ends(byte));
+    found.start..found.end + length.unwrap_or(rest.len())
+}
+
+/// A URL in running text or in JSON ends at a blank or at the quote around it; a backslash may be JSON's before `/`.
+fn ends_a_url(byte: u8) -> bool {
+    byte.is_ascii_whitespace() || byte.is_ascii_control() || b"\"'`<>".contains(&byte)
+}
+
+/// The text with the ranges, which come in the order of their starts and may overlap, each replaced.
+fn replace(text: &str, hidden: &[Range<usize>]) -> String {
+    let mut clean = String::with_capacity(text.len());
+    let mut kept_from = 0;
+    for range in hidden {
+        if range.end <= kept_from {
+            continue;
+        }
+        // What overlaps the range before, or touches it, is hidden by the same mark.
+        if range.start > kept_from || kept_from == 0 {
+            clean.push_str(&text[kept_from..range.start]);
+            clean.push_str(REDACTED);
+        }
+        kept_from = range.end;
+    }
+    clean.push_str(&text[kept_from..]);
+    clean
+}
+
+#[cfg(test)]
+mod tests {
+    use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const HEX: &str = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1eff";
+    const S3: &str = "wJalr+XUtnFEMI/K7MDENG";
+
+    #[test]
+    fn a_text_without_secrets_stays_as_it_is() {
+        let text = "connect to https://zooid/relay/é%20x: 100% refused, nsec and 00ff";
+
+        assert_eq!(Redactor::new([S3]).redact(text), text);
+    }
+
+    #[test]
+    fn a_known_secret_is_hidden_in_each_of_its_forms() {
+        let redactor = Redactor::new([S3]);
+
+        for form in [
+            S3.to_owned(),
+            S3.to_uppercase(),
+            S3.replace('/', "%2F"),
+            S3.replace('/', "%2f").replace('+', "%2B"),
+            BASE64_STANDARD.encode(S3).replace('=', ""),
+            BASE64_URL_SAFE.encode(S3).replace('=', ""),
+        ] {
+            assert_eq!(
+                redactor.redact(&format!("key {form}, {form}!")),
+                "key [redacted], [redacted]!"
+            );
+        }
+    }
+
+    #[test]
+    fn a_hex_secret_is_hidden_as_the_bytes_it_stands_for() {
+        let short = "feedfacecafebeef";
+        let form = BASE64_STANDARD_NO_PAD.encode(hex::decode(short).unwrap_or_default());
+
+        assert_eq!(Redactor::new([short]).redact(&form), "[redacted]");
+    }
+
+    #[test]
+    fn unknown_keys_and_wallets_are_hidden_by_their_shape() {
+        let redactor = Redactor::new::<&str>([]);
+
+        for (text, clean) in [
+            (
+                format!("invalid secret key: {HEX}"),
+                "invalid secret key: [redacted]",
+            ),
+            (format!("a {}00.", HEX.to_uppercase()), "a [redacted]."),
+            (
+                "key=nsec1vl029mgpspedva04g90vltkh6fvh240zqtv9k0t9af8935ke9laqsnlfe5.".to_owned(),
+                "key=[redacted].",
+            ),
+            (
+                format!(
+                    r#"{{"url":"nostr+walletconnect:\/\/b8?relay=wss:\/\/r&secret={HEX}","n":1}}"#
+                ),
+                r#"{"url":"[redacted]","n":1}"#,
+            ),
+            (
+                "to=nostr%2Bwalletconnect%3A%2F%2Fb8%3Frelay%3Dx%26secret%3D71 end".to_owned(),
+                "to=[redacted] end",
+            ),
+        ] {
+            assert_eq!(redactor.redact(&text), clean);
+        }
+    }
+
+    #[test]
+    fn secrets_that_overlap_leave_no_remainder() {
+        let redactor = Redactor::new(["abcd", "cdef", "bc"]);
+
+        assert_eq!(redactor.redact("-abcdef-"), "-[redacted]-");
+    }
+
+    #[test]
+    fn an_empty_secret_hides_nothing() {
+        assert_eq!(Redactor::new(["", S3]).redact("plain"), "plain");
+    }
+
+    #[test]
+    fn debug_shows_no_secret() {
+        assert_eq!(format!("{:?}", Redactor::new([S3])), "Redactor([redacted])");
+    }
+
+    fn longest_hex_run(text: &str) -> usize {
+        text.split(|c: char| !c.is_ascii_hexdigit())
+            .map(str::len)
+            .max()
+            .unwrap_or_default()
+    }
+
+    fn percent_encoded(text: &str) -> String {
+        text.bytes()
+            .fold(String::new(), |all, byte| all + &format!("%{byte:02X}"))
+    }
+
+    proptest! {
+        #[test]
+        fn no_known_secret_survives(
+            secret in "[A-Za-z0-9+/=_~é-]{6,40}",
+            before: String,
+            between: String,
+            after in "[a-f0-9% +&]*",
+        ) {
+            let text = format!("{before}{secret}{between}{}{after}", percent_encoded(&secret));
+
+            let clean = Redactor::new([&secret]).redact(&text);
+
+            prop_assert!(!clean.contains(&secret));
+            prop_assert!(!clean.contains(&percent_encoded(&secret)));
+        }
+
+        #[test]
+        fn no_run_of_64_hex_digits_survives(text in "([a-fA-F0-9]{60,70}|nsec1|.){0,6}") {
+            let clean = Redactor::new::<&str>([]).redact(&text);
+
+            prop_assert!(longest_hex_run(&clean) < KEY_DIGITS);
+            prop_assert!(!clean.contains("nsec1"));
+        }
+    }
+}

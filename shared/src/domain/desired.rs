@@ -1,0 +1,98 @@
+//! What zooid should be told about a relay: the input of a sync.
+
+use super::{Generation, Pubkey, Relay, RelayId, RelaySettings, RelayStatus, Schema, ZooidDomain};
+
+/// The desired state of one relay at one generation. The relay's sealed secret travels beside it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DesiredRelay {
+    /// The relay, and its name in zooid.
+    pub id: RelayId,
+    /// The version of this state.
+    pub generation: Generation,
+    /// The owner, which zooid publishes as `info.pubkey`.
+    pub tenant_pubkey: Pubkey,
+    /// The domain of ours under which it answers.
+    pub zooid_domain: ZooidDomain,
+    /// Its name in zooid's database.
+    pub schema: Schema,
+    /// Whether it answers.
+    pub status: RelayStatus,
+    /// Whether the custom domain is known to lead here.
+    pub custom_domain_verified: bool,
+    /// What its tenant set.
+    pub settings: RelaySettings,
+    /// Whether zooid has accepted it at least once: decides between creating and changing.
+    pub ever_accepted: bool,
+}
+
+impl DesiredRelay {
+    /// The host name zooid serves it at: the custom domain once that is verified, else the subdomain under our domain.
+    #[must_use]
+    pub fn host(&self) -> String {
+        match &self.settings.custom_domain {
+            Some(domain) if self.custom_domain_verified => domain.to_string(),
+            Some(_) | None => format!("{}.{}", self.settings.subdomain, self.zooid_domain),
+        }
+    }
+
+    /// Whether zooid must keep it from answering.
+    #[must_use]
+    pub fn is_inactive(&self) -> bool {
+        match self.status {
+            RelayStatus::Active => false,
+            RelayStatus::Inactive | RelayStatus::Delinquent => true,
+        }
+    }
+}
+
+impl From<&Relay> for DesiredRelay {
+    fn from(relay: &Relay) -> Self {
+        Self {
+            id: relay.id.clone(),
+            generation: relay.generation,
+            tenant_pubkey: relay.tenant_pubkey.clone(),
+            zooid_domain: relay.zooid_domain.clone(),
+            schema: relay.schema.clone(),
+            status: relay.status,
+            custom_domain_verified: relay.custom_domain_verified,
+            settings: relay.settings.clone(),
+            ever_accepted: relay.synced,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use super::*;
+    use crate::domain::PlanId;
+    use crate::domain::relay::tests::relay;
+
+    #[test]
+    fn a_custom_domain_becomes_the_host_only_when_it_is_verified() {
+        let mut desired = DesiredRelay::from(&relay(PlanId::Basic));
+        assert_eq!(desired.host(), "mine.spaces.example.com");
+        desired.settings.custom_domain = Some("chat.example.org".parse().unwrap());
+        assert_eq!(desired.host(), "mine.spaces.example.com");
+        desired.custom_domain_verified = true;
+        assert_eq!(desired.host(), "chat.example.org");
+        desired.settings.custom_domain = None;
+        assert_eq!(desired.host(), "mine.spaces.example.com");
+    }
+
+    #[test]
+    fn only_active_relays_answer() {
+        for (status, inactive) in [
+            (RelayStatus::Active, false),
+            (RelayStatus::Inactive, true),
+            (RelayStatus::Delinquent, true),
+        ] {
+            let desired = DesiredRelay {
+                status,
+                ..DesiredRelay::from(&relay(PlanId::Basic))
+            };
+            assert_eq!(desired.is_inactive(), inactive);
+        }
+    }
+}

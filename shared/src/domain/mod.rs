@@ -1,0 +1,42 @@
+//! The rules of hosted relays, free of any database, HTTP or clock.
+//!
+//! Invariant: a value of a type in this module has passed the rule its type documents, whether it came from a client or from a row.
+
+mod activity;
+mod desired;
+mod generation;
+mod host;
+mod id;
+mod json;
+mod plan;
+mod pubkey;
+mod relay;
+mod relay_input;
+mod rules;
+mod schema;
+mod settings;
+mod settings_patch;
+mod sync;
+mod tenant;
+mod text;
+
+pub use activity::{Activity, ActivityType, ResourceType};
+pub use desired::DesiredRelay;
+pub use generation::Generation;
+pub use host::{CustomDomain, Subdomain, ZooidDomain};
+pub use id::{AttemptId, JobId, RelayId, WorkerId};
+pub use json::JsonInput;
+pub use plan::{Plan, PlanId, plans};
+pub use pubkey::Pubkey;
+pub use relay::{Relay, RelayStatus};
+pub use relay_input::{CreateRelayInput, NewRelay, RelayPatch, UpdateRelayInput};
+pub use rules::{RESERVED_SUBDOMAINS, Rules, ValidationError};
+pub use schema::Schema;
+pub use settings::RelaySettings;
+pub use settings_patch::{
+    CustomDomainChange, INFO_DESCRIPTION_MAX_CHARS, INFO_ICON_MAX_CHARS, INFO_NAME_MAX_CHARS,
+    SettingsPatch,
+};
+pub use sync::{FailureKind, SyncFailure, SyncState, Verb};
+pub use tenant::{CreateTenantInput, NewTenant, NwcChange, Tenant, UpdateTenantInput};
+pub use text::Malformed;

@@ -1,0 +1,115 @@
+//! The relay as the database knows it and clients read it.
+
+use serde::Serialize;
+
+use super::settings::as_integer;
+use super::text::text_enum;
+use super::{Generation, Pubkey, RelayId, RelaySettings, Schema, SyncState, ZooidDomain};
+
+text_enum! {
+    /// Whether a relay answers. zooid serves only active ones; the others keep their data.
+    RelayStatus, "relay status" {
+        /// It answers.
+        Active = "active",
+        /// Its tenant turned it off.
+        Inactive = "inactive",
+        /// It was turned off for want of payment.
+        Delinquent = "delinquent",
+    }
+}
+
+/// A relay. Serializes as clients read it; its sealed secret is not part of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Relay {
+    /// The id.
+    pub id: RelayId,
+    /// The tenant that owns it.
+    pub tenant_pubkey: Pubkey,
+    /// The domain of ours under which it answers; never changes.
+    pub zooid_domain: ZooidDomain,
+    /// What its tenant can set.
+    #[serde(flatten)]
+    pub settings: RelaySettings,
+    /// Whether it answers.
+    pub status: RelayStatus,
+    /// Whether the custom domain is known to lead here. Never true without one, and false again when it changes.
+    #[serde(serialize_with = "as_integer")]
+    pub custom_domain_verified: bool,
+    /// Its name in zooid's database; never changes, never shown.
+    #[serde(skip)]
+    pub schema: Schema,
+    /// The version of the desired state.
+    pub generation: Generation,
+    /// The billing system's id of its subscription item.
+    pub stripe_subscription_item_id: Option<String>,
+    /// Unix seconds.
+    pub created_at: i64,
+    /// Unix seconds.
+    pub updated_at: i64,
+    /// Whether zooid has accepted it at least once.
+    #[serde(serialize_with = "as_integer")]
+    pub synced: bool,
+    /// A sentence about the last failure that still matters, "" when there is none.
+    pub sync_error: String,
+    /// The generation zooid last accepted, 0 for never.
+    pub synced_generation: i64,
+    /// Where the relay stands on its way to zooid.
+    pub sync_state: SyncState,
+    /// When the waiting sync runs next, in Unix seconds.
+    pub next_attempt_at: Option<i64>,
+    /// When the relay was first seen to answer, in Unix seconds.
+    pub live_at: Option<i64>,
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use super::*;
+    use crate::domain::PlanId;
+
+    pub(in crate::domain) fn relay(plan: PlanId) -> Relay {
+        let id: RelayId = "01j9zx3v8qj5s3r5t3n0v2k4m6".parse().unwrap();
+        let settings = RelaySettings::defaults("mine".parse().unwrap(), plan);
+        Relay {
+            schema: Schema::derive(&settings.subdomain, &id),
+            id,
+            tenant_pubkey: "3bf0c63fcb93463407af97a5e5ee64fa883d107ef9e558472c4eb9aaaefa459d"
+                .parse()
+                .unwrap(),
+            zooid_domain: "spaces.example.com".parse().unwrap(),
+            settings,
+            status: RelayStatus::Active,
+            custom_domain_verified: false,
+            generation: Generation::FIRST,
+            stripe_subscription_item_id: None,
+            created_at: 1_700_000_000,
+            updated_at: 1_700_000_001,
+            synced: true,
+            sync_error: String::new(),
+            synced_generation: 1,
+            sync_state: SyncState::Synced,
+            next_attempt_at: None,
+            live_at: Some(1_700_000_002),
+        }
+    }
+
+    #[test]
+    fn clients_read_one_flat_object_with_integer_flags_and_without_the_schema() {
+        assert_eq!(
+            serde_json::to_value(relay(PlanId::Basic)).unwrap(),
+            serde_json::json!({
+                "id": "01j9zx3v8qj5s3r5t3n0v2k4m6",
+                "tenant_pubkey": "3bf0c63fcb93463407af97a5e5ee64fa883d107ef9e558472c4eb9aaaefa459d",
+                "subdomain": "mine", "zooid_domain": "spaces.example.com", "plan_id": "basic", "status": "active",
+                "sync_error": "", "synced": 1, "custom_domain": "", "custom_domain_verified": 0,
+                "info_name": "", "info_icon": "", "info_description": "",
+                "policy_public_read": 0, "policy_public_write": 0, "policy_public_join": 0, "policy_strip_signatures": 0,
+                "groups_enabled": 1, "management_enabled": 1, "members_can_invite": 1,
+                "blossom_enabled": 1, "livekit_enabled": 1, "push_enabled": 1,
+                "generation": 1, "synced_generation": 1, "sync_state": "synced", "next_attempt_at": null, "live_at": 1_700_000_002,
+                "stripe_subscription_item_id": null, "created_at": 1_700_000_000, "updated_at": 1_700_000_001,
+            }),
+        );
+    }
+}
