@@ -43,6 +43,13 @@ CREATE TABLE relay_sync (
 -- Reconcile, and "how many relays are out of step".
 CREATE INDEX relay_sync_out_of_step ON relay_sync (relay_id) WHERE synced_generation < desired_generation;
 
+-- One row a relay, from its first moment.
+CREATE TRIGGER relay_sync_for_relay
+AFTER INSERT ON relay
+BEGIN
+    INSERT INTO relay_sync (relay_id, desired_generation) VALUES (NEW.id, NEW.generation);
+END;
+
 -- The mirror of relay.generation; a generation only grows.
 CREATE TRIGGER relay_generation_mirror
 AFTER UPDATE OF generation ON relay
@@ -87,6 +94,16 @@ CREATE TABLE sync_attempt (
     CHECK ((finished_at IS NULL) = (outcome IS NULL)),
     CHECK ((outcome IN ('failed', 'lost')) IS TRUE = (kind IS NOT NULL))
 ) STRICT;
+
+-- What relay_sync says of its attempts follows from their rows.
+CREATE TRIGGER sync_attempt_counted
+AFTER INSERT ON sync_attempt
+BEGIN
+    UPDATE relay_sync
+    SET attempt_count = NEW.number,
+        attempted_generation = max(attempted_generation, NEW.generation)
+    WHERE relay_id = NEW.relay_id;
+END;
 
 -- A relay's attempts, newest first.
 CREATE UNIQUE INDEX sync_attempt_by_relay ON sync_attempt (relay_id, number);

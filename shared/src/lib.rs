@@ -9,4 +9,7 @@
 
 pub mod clock;
 pub mod crypto;
+pub mod db;
 pub mod domain;
+pub mod queue;
+pub mod repositories;

@@ -18,10 +18,10 @@ use tokio::sync::broadcast;
 
 pub use connect::{DatabaseOptions, FileIdentity, OpenError, Role, Synchronous};
 pub use wake::{WakeKind, WakeListener};
-pub use write_tx::WriteTx;
+pub use write_tx::{Nested, WriteTx};
 pub use writer::{WriteError, WriteFn};
 
-use crate::domain::activity::Activity;
+use crate::domain::Activity;
 
 /// How many activities a slow follower may lag before it has to read them from the database.
 const NOTIFY_CAPACITY: usize = 1024;

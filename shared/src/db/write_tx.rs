@@ -15,9 +15,8 @@ use sqlx::{
 use super::{
     guard::control_statement,
     wake::{Due, WakeKind},
-    writer::WriteFn,
 };
-use crate::domain::activity::Activity;
+use crate::domain::Activity;
 
 /// Result codes after which SQLite has undone the whole transaction, not just a statement: NOMEM, IOERR, CORRUPT, FULL
 /// (<https://sqlite.org/lang_transaction.html>, "Response To Errors Within A Transaction").
@@ -33,6 +32,14 @@ pub struct WriteTx {
     /// The error that made SQLite undo the whole transaction, if one did.
     lost: Arc<OnceLock<String>>,
     staged: Staged,
+}
+
+/// A step that can be undone alone, between [`WriteTx::nest`] and [`WriteTx::settle`].
+#[derive(Debug)]
+#[must_use = "a step that is not settled stays open until the closure ends"]
+pub struct Nested {
+    activities: usize,
+    wake: Due,
 }
 
 /// What a closure leaves for after the commit; dropped when the closure is undone.
@@ -62,25 +69,33 @@ impl WriteTx {
         self.staged.wake.add(kind);
     }
 
-    /// Runs `f` in a savepoint of its own: an error undoes `f` alone and leaves the rest of this write as it was.
+    /// Begins a step that can be undone alone: what it writes until [`WriteTx::settle`] stays or goes with its result.
     ///
     /// # Errors
-    /// The error of `f`, or the database's when the savepoint could not be made or ended.
-    pub async fn nested<T, E, F>(&mut self, f: F) -> Result<T, E>
-    where
-        F: for<'t> WriteFn<'t, T, E>,
-        E: From<sqlx::Error>,
-    {
+    /// When the database refuses.
+    pub async fn nest(&mut self) -> Result<Nested, sqlx::Error> {
         self.connection
             .execute(sqlx::query("SAVEPOINT nested"))
             .await?;
-        let (activities, wake) = (self.staged.activities.len(), self.staged.wake);
-        let result = f(self).await;
+        Ok(Nested {
+            activities: self.staged.activities.len(),
+            wake: self.staged.wake,
+        })
+    }
+
+    /// Ends a step: keeps what it wrote when `result` is `Ok`, undoes it otherwise, and answers `result`.
+    ///
+    /// # Errors
+    /// The error in `result`, or the database's when it refuses to end the step.
+    pub async fn settle<T, E>(&mut self, nested: Nested, result: Result<T, E>) -> Result<T, E>
+    where
+        E: From<sqlx::Error>,
+    {
         let end = if result.is_ok() {
             "RELEASE nested"
         } else {
-            self.staged.activities.truncate(activities);
-            self.staged.wake = wake;
+            self.staged.activities.truncate(nested.activities);
+            self.staged.wake = nested.wake;
             "ROLLBACK TO nested; RELEASE nested"
         };
         self.connection.execute(sqlx::query(end)).await?;
@@ -88,7 +103,7 @@ impl WriteTx {
     }
 
     /// The error that made SQLite undo the whole transaction, if one did: nothing more may be written on it.
-    pub(super) fn lost_to(&self) -> Option<String> {
+    pub(crate) fn lost_to(&self) -> Option<String> {
         self.lost.get().cloned()
     }
 

@@ -27,7 +27,7 @@ use super::{
     wake::{Due, Waker},
     write_tx::{Staged, WriteTx, primary_code},
 };
-use crate::domain::activity::Activity;
+use crate::domain::Activity;
 
 /// Closures waiting for the writer before callers have to wait to hand theirs over.
 const QUEUE: usize = 1024;

@@ -37,6 +37,6 @@ pub use settings_patch::{
     CustomDomainChange, INFO_DESCRIPTION_MAX_CHARS, INFO_ICON_MAX_CHARS, INFO_NAME_MAX_CHARS,
     SettingsPatch,
 };
-pub use sync::{FailureKind, SyncFailure, SyncState, Verb};
+pub use sync::{FailureKind, SyncFailure, SyncReport, SyncState, Verb};
 pub use tenant::{CreateTenantInput, NewTenant, NwcChange, Tenant, UpdateTenantInput};
 pub use text::Malformed;

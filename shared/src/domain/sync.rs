@@ -122,6 +122,17 @@ text_enum! {
     }
 }
 
+/// What became of one attempt, as the code that talks to zooid reports it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SyncReport {
+    /// The verb of the last call made; `None` when none was.
+    pub verb: Option<Verb>,
+    /// The status of the last answer; `None` when none came.
+    pub status: Option<u16>,
+    /// The body zooid accepted (canonical JSON, secrets as keyed hashes), or why it did not.
+    pub result: Result<String, SyncFailure>,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

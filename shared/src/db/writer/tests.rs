@@ -1,11 +1,13 @@
 //! The writer's promises, each with the neighbours that a failure must not touch.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use futures::future::join_all;
 use sqlx::{Row, SqlitePool};
 
 use super::*;
 use crate::db::{Role, Synchronous, migrate};
-use crate::domain::activity::fixture;
+use crate::domain::{ActivityType, ResourceType};
 
 #[derive(Debug, thiserror::Error)]
 enum TestError {
@@ -56,6 +58,20 @@ impl Fixture {
             .iter()
             .map(|row| row.get(0))
             .collect()
+    }
+}
+
+fn some_activity() -> Activity {
+    Activity {
+        seq: 1,
+        id: "01j9zx3v8qj5s3r5t3n0v2k4m6".to_owned(),
+        tenant_pubkey: "79be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798"
+            .parse()
+            .unwrap(),
+        created_at: 0,
+        activity_type: ActivityType::CreateTenant,
+        resource_type: ResourceType::Tenant,
+        resource_id: String::new(),
     }
 }
 
@@ -162,7 +178,7 @@ async fn a_full_disk_answers_every_caller_with_the_error_and_publishes_nothing()
     let (release, holder) = hold_writer(&writer).await;
 
     let innocent = writer.write(async move |tx: &mut WriteTx| {
-        tx.publish(fixture::activity());
+        tx.publish(some_activity());
         insert(tx, "innocent").await
     });
     let greedy = writer.write(async move |tx: &mut WriteTx| {
@@ -189,7 +205,7 @@ async fn a_full_disk_answers_every_caller_with_the_error_and_publishes_nothing()
     // The connection was replaced: writes go on.
     writer
         .write(async move |tx: &mut WriteTx| {
-            tx.publish(fixture::activity());
+            tx.publish(some_activity());
             insert(tx, "later").await
         })
         .await
@@ -261,16 +277,14 @@ async fn a_nested_step_is_undone_alone() {
     writer
         .write(async move |tx: &mut WriteTx| {
             insert(tx, "outer").await?;
-            let refused = tx
-                .nested(async move |tx: &mut WriteTx| {
-                    tx.publish(fixture::activity());
-                    insert(tx, "inner").await?;
-                    Err::<(), _>(TestError::Own)
-                })
-                .await;
+            let step = tx.nest().await?;
+            tx.publish(some_activity());
+            insert(tx, "inner").await?;
+            let refused = tx.settle(step, Err::<(), _>(TestError::Own)).await;
             assert!(matches!(refused, Err(TestError::Own)));
-            tx.nested(async move |tx: &mut WriteTx| insert(tx, "second").await)
-                .await
+            let step = tx.nest().await?;
+            let second = insert(tx, "second").await;
+            tx.settle(step, second).await
         })
         .await
         .unwrap();

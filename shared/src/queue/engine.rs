@@ -1,0 +1,297 @@
+//! The task that keeps a worker's slots filled: it waits for a reason, takes a turn, and hands the claims to apalis.
+//!
+//! It never claims more than there are free slots, keeps outcomes over database errors until a turn has recorded them,
+//! and sleeps when there is nothing to do: a wake from another process, the next due job, its own heartbeat or an outcome
+//! end the sleep.
+
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use futures::channel::mpsc as claims;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    backend::{SyncBackend, SyncLayer},
+    backoff::RetryPolicy,
+    claim::{self, ClaimedSync},
+    liveness::{self, BEATS_PER_LEASE, Observer},
+    outcome::Finished,
+    turn::{self, Turn, TurnError, TurnRules},
+};
+use crate::{
+    clock::SharedClock,
+    db::{Db, WakeKind, WakeListener, WriteError, WriteTx},
+    domain::{WorkerId, ZooidDomain},
+};
+
+/// Looks for work nobody announced at least this often: a crash between commit and wake, tools that write the database.
+const TICK: Duration = Duration::from_secs(1);
+/// The pause before a turn that failed is taken again.
+const RETRY_PAUSE: Duration = Duration::from_millis(200);
+
+/// What an engine is started with.
+#[derive(Debug, Clone)]
+pub struct EngineConfig {
+    /// This process, unique per start.
+    pub worker: WorkerId,
+    /// How many syncs may run at once.
+    pub slots: usize,
+    /// The targets whose jobs it takes.
+    pub targets: Vec<ZooidDomain>,
+    /// How long a worker may be silent before others take its jobs.
+    pub lease: Duration,
+    /// Crashes in a row before a relay is quarantined.
+    pub crash_budget: u32,
+    /// When failed syncs run again.
+    pub policy: RetryPolicy,
+}
+
+/// Why an engine could not start or sign off.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// The worker's rows could not be written.
+    #[error("cannot register the worker")]
+    Register(#[source] sqlx::Error),
+    /// The write that should have held them was lost.
+    #[error("cannot register the worker")]
+    Write(#[from] WriteError),
+}
+
+impl From<sqlx::Error> for EngineError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Register(error)
+    }
+}
+
+/// Fills the slots of one worker.
+#[derive(Debug)]
+pub struct Engine {
+    db: Db,
+    clock: SharedClock,
+    rules: TurnRules,
+    slots: usize,
+    lease: Duration,
+    claims: claims::UnboundedSender<ClaimedSync>,
+    outcomes: mpsc::UnboundedReceiver<Finished>,
+    stop: CancellationToken,
+    wake: Option<WakeListener>,
+    state: State,
+}
+
+/// What changes from turn to turn.
+#[derive(Debug)]
+struct State {
+    /// Claimed, and their outcome not yet received.
+    running: usize,
+    /// Received, and not yet recorded.
+    finished: Vec<Finished>,
+    observer: Observer,
+    /// When the next beat is due, on the monotonic clock.
+    next_beat: Duration,
+}
+
+/// Why the engine stopped sleeping.
+enum Reason {
+    /// A sync has ended.
+    Outcome(Finished),
+    /// A job is due that this worker can take.
+    Due,
+    /// Something may have changed, or the drain begins: look whether there is anything to do.
+    Look,
+}
+
+impl Engine {
+    /// Registers the worker and makes the backend that apalis runs. The engine claims nothing before [`Engine::run`].
+    /// `stop` begins the drain.
+    ///
+    /// # Errors
+    /// When the worker cannot be registered in the database.
+    pub async fn start(
+        db: Db,
+        clock: SharedClock,
+        config: EngineConfig,
+        stop: CancellationToken,
+    ) -> Result<(Self, SyncBackend), EngineError> {
+        let (worker, slots, now) = (config.worker.clone(), config.slots, clock.now());
+        db.write(async move |tx: &mut WriteTx| {
+            liveness::register(tx, now, &worker, slots)
+                .await
+                .map_err(EngineError::from)
+        })
+        .await?;
+        let wake = db
+            .listen(WakeKind::Worker)
+            .inspect_err(|error| tracing::warn!(%error, "cannot listen for commits; new work is found by the tick"))
+            .ok();
+        let (claims, claimed) = claims::unbounded();
+        let (outcome_sender, outcomes) = mpsc::unbounded_channel();
+        let backend = SyncBackend::new(claimed, SyncLayer::new(outcome_sender), stop.clone());
+        let engine = Self {
+            state: State {
+                running: 0,
+                finished: Vec::new(),
+                observer: Observer::new(config.lease),
+                next_beat: clock.monotonic(),
+            },
+            db,
+            clock,
+            rules: TurnRules {
+                worker: config.worker,
+                targets: config.targets,
+                policy: config.policy,
+                crash_budget: config.crash_budget,
+            },
+            slots: config.slots,
+            lease: config.lease,
+            claims,
+            outcomes,
+            stop,
+            wake,
+        };
+        Ok((engine, backend))
+    }
+
+    /// Works until the drain is over: after `stop`, nothing more is claimed, and it ends once every claimed sync has ended
+    /// and is recorded. Whoever wants to bound that wait drops the future; the rest is taken over by other workers.
+    pub async fn run(mut self) {
+        let mut again = false;
+        loop {
+            let reason = if again {
+                Reason::Look
+            } else {
+                self.sleep().await
+            };
+            let stopping = self.stop.is_cancelled();
+            let due = matches!(reason, Reason::Due);
+            if let Reason::Outcome(outcome) = reason {
+                self.receive(outcome);
+            }
+            while let Ok(outcome) = self.outcomes.try_recv() {
+                self.receive(outcome);
+            }
+            if stopping && self.state.running == 0 && self.state.finished.is_empty() {
+                break;
+            }
+            again = match self.turn(stopping, due).await {
+                Ok(()) => false,
+                Err(error) => {
+                    tracing::warn!(
+                        error = &error as &dyn std::error::Error,
+                        "a worker turn failed; taking it again"
+                    );
+                    tokio::time::sleep(RETRY_PAUSE).await;
+                    true
+                }
+            };
+        }
+        self.sign_off().await;
+    }
+
+    fn receive(&mut self, outcome: Finished) {
+        self.state.running -= 1;
+        self.state.finished.push(outcome);
+    }
+
+    /// Sleeps until there is a reason to look.
+    async fn sleep(&mut self) -> Reason {
+        let now = self.clock.now();
+        let beat = self.state.next_beat.saturating_sub(self.clock.monotonic());
+        let at = now + TICK.min(beat);
+        let at = match self.next_due().await {
+            Some(due) if due <= now.timestamp() => return Reason::Due,
+            Some(due) => at.min(now + TimeDelta::seconds(due - now.timestamp())),
+            None => at,
+        };
+        let wake = async {
+            match &self.wake {
+                Some(wake) => {
+                    if let Err(error) = wake.woken().await {
+                        tracing::warn!(%error, "cannot hear commits any more; new work is found by the tick");
+                        std::future::pending::<()>().await;
+                    }
+                }
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            Some(outcome) = self.outcomes.recv() => Reason::Outcome(outcome),
+            () = self.stop.cancelled(), if !self.stop.is_cancelled() => Reason::Look,
+            () = wake => Reason::Look,
+            () = self.clock.sleep_until(at) => Reason::Look,
+        }
+    }
+
+    /// When the next job is due that this worker could take now; `None` while it has no free slot.
+    async fn next_due(&self) -> Option<i64> {
+        if self.stop.is_cancelled() || self.state.running >= self.slots {
+            return None;
+        }
+        claim::next_due(self.db.readers(), self.clock.now(), &self.rules.targets)
+            .await
+            .unwrap_or_else(|error| {
+                tracing::warn!(%error, "cannot look for due jobs; looking again at the next tick");
+                None
+            })
+    }
+
+    /// Takes a turn if there is anything to record, to show or to claim.
+    async fn turn(&mut self, stopping: bool, due: bool) -> Result<(), TurnError> {
+        let monotonic = self.clock.monotonic();
+        let beats = monotonic >= self.state.next_beat;
+        let free = if stopping {
+            0
+        } else {
+            self.slots - self.state.running
+        };
+        if !due && !beats && self.state.finished.is_empty() {
+            // Nothing known yet: the next sleep begins with a look at the queue.
+            return Ok(());
+        }
+        let turn = Turn {
+            now: self.clock.now(),
+            monotonic,
+            finished: std::mem::take(&mut self.state.finished),
+            running: self.state.running,
+            free,
+            observer: beats.then(|| self.state.observer.clone()),
+        };
+        match turn::take(&self.db, &self.rules, turn).await {
+            Ok(turned) => {
+                if let Some(observer) = turned.observer {
+                    self.state.observer = observer;
+                    self.state.next_beat = monotonic + self.lease / BEATS_PER_LEASE;
+                }
+                self.state.running += turned.claimed.len();
+                for claimed in turned.claimed {
+                    // The backend outlives the engine.
+                    let _ = self.claims.unbounded_send(claimed);
+                }
+                Ok(())
+            }
+            Err((error, finished)) => {
+                self.state.finished = finished;
+                Err(error)
+            }
+        }
+    }
+
+    async fn sign_off(&self) {
+        let (worker, now) = (self.rules.worker.clone(), self.clock.now());
+        let signed_off = self
+            .db
+            .write(async move |tx: &mut WriteTx| {
+                liveness::sign_off(tx, now, &worker)
+                    .await
+                    .map_err(EngineError::from)
+            })
+            .await;
+        if let Err(error) = signed_off {
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "cannot sign the worker off; others will find it silent"
+            );
+        }
+    }
+}

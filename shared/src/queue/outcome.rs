@@ -1,0 +1,507 @@
+//! Recording how a sync ended: its attempt, the relay's state, the activity and the job, as one.
+//!
+//! The fence is the open attempt row: an outcome whose attempt another worker has closed as lost changes nothing, and the
+//! relay is sent again, because zooid may have seen both calls in either order.
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+
+use super::{
+    backoff::{RetryPolicy, whole_seconds_after},
+    claim::ClaimedSync,
+    enqueue::{Enqueue, enqueue},
+    job::{JOB_TYPE, LastResult, Priority},
+};
+use crate::{
+    db::{WakeKind, WriteTx},
+    domain::{
+        ActivityType, AttemptId, FailureKind, Generation, JobId, RelayId, SyncFailure, SyncReport,
+        Verb,
+    },
+    repositories::{activity, relay},
+};
+
+/// The longest pause a Retry-After may ask for.
+const RETRY_AFTER_CAP: std::time::Duration = std::time::Duration::from_hours(1);
+
+/// A claimed sync that is no longer running, and how it ended.
+#[derive(Debug, Clone)]
+pub struct Finished {
+    /// The job.
+    pub job: JobId,
+    /// The attempt: the fence.
+    pub attempt: AttemptId,
+    /// The relay.
+    pub relay: RelayId,
+    /// The generation that was sent.
+    pub generation: Generation,
+    /// Attempts of this job, this one included.
+    pub attempts: u32,
+    /// Attempts before the job is given up.
+    pub max_attempts: u32,
+    /// How it ended.
+    pub end: End,
+}
+
+/// How a claimed sync ended.
+#[derive(Debug, Clone)]
+pub enum End {
+    /// The handler reported.
+    Reported(SyncReport),
+    /// The program stopped before the handler started: nothing was sent.
+    NotStarted,
+}
+
+impl Finished {
+    /// The end of `sync`.
+    #[must_use]
+    pub fn new(sync: &ClaimedSync, end: End) -> Self {
+        Self {
+            job: sync.job.clone(),
+            attempt: sync.attempt,
+            relay: sync.desired.id.clone(),
+            generation: sync.desired.generation,
+            attempts: sync.attempts,
+            max_attempts: sync.max_attempts,
+            end,
+        }
+    }
+}
+
+/// Records every outcome. One that the database refuses is replaced by the least that frees its job, so a bad row never
+/// wedges a worker; only an error that undid the whole transaction comes back.
+///
+/// # Errors
+/// When the transaction is gone: nothing was recorded, and all of it may be tried again.
+pub async fn record(
+    tx: &mut WriteTx,
+    now: DateTime<Utc>,
+    policy: &RetryPolicy,
+    finished: &[Finished],
+) -> Result<(), sqlx::Error> {
+    let mut accepted = Vec::new();
+    for outcome in finished {
+        match &outcome.end {
+            End::Reported(SyncReport {
+                verb,
+                status,
+                result: Ok(body),
+            }) => {
+                accepted.push(Acceptance::new(outcome, *verb, *status, body));
+            }
+            End::Reported(SyncReport {
+                verb,
+                status,
+                result: Err(failure),
+            }) => {
+                let step = tx.nest().await?;
+                let failed = fail(tx, now, policy, outcome, *verb, *status, failure).await;
+                let recorded = tx.settle(step, failed).await;
+                replace_refused(tx, now, policy, outcome, recorded).await?;
+            }
+            End::NotStarted => release(tx, now, outcome).await?,
+        }
+    }
+    if accepted.is_empty() {
+        return Ok(());
+    }
+    // All together costs four statements. Should one be refused, each gets its own savepoint.
+    let step = tx.nest().await?;
+    let completed = complete(tx, now, &accepted).await;
+    if tx.settle(step, completed).await.is_ok() {
+        return Ok(());
+    }
+    for acceptance in &accepted {
+        let step = tx.nest().await?;
+        let completed = complete(tx, now, std::slice::from_ref(acceptance)).await;
+        let recorded = tx.settle(step, completed).await;
+        replace_refused(tx, now, policy, acceptance.outcome, recorded).await?;
+    }
+    Ok(())
+}
+
+/// An accepted sync; serialized as one element of the array that the statements of [`complete`] bind.
+#[derive(Debug, Clone, Serialize)]
+pub struct Acceptance<'a> {
+    #[serde(skip)]
+    outcome: &'a Finished,
+    attempt: i64,
+    relay: &'a RelayId,
+    job: &'a JobId,
+    generation: i64,
+    verb: Option<Verb>,
+    status: Option<u16>,
+    accepted: &'a str,
+}
+
+impl<'a> Acceptance<'a> {
+    /// zooid accepted what `outcome` sent: `body`, canonical JSON with secrets as keyed hashes.
+    #[must_use]
+    pub fn new(
+        outcome: &'a Finished,
+        verb: Option<Verb>,
+        status: Option<u16>,
+        body: &'a str,
+    ) -> Self {
+        Self {
+            outcome,
+            attempt: outcome.attempt.get(),
+            relay: &outcome.relay,
+            job: &outcome.job,
+            generation: outcome.generation.get(),
+            verb,
+            status,
+            accepted: body,
+        }
+    }
+}
+
+/// zooid accepted these: the synced generation rises, the error is cleared when the relay is in step, the job is done.
+///
+/// # Errors
+/// When the database refuses one of them; then nothing of this call holds.
+pub async fn complete(
+    tx: &mut WriteTx,
+    now: DateTime<Utc>,
+    accepted: &[Acceptance<'_>],
+) -> Result<(), sqlx::Error> {
+    let closed: Vec<i64> = sqlx::query_scalar(
+        "UPDATE sync_attempt
+         SET outcome = 'accepted',
+             verb = done.verb,
+             http_status = done.status,
+             finished_at = $2
+         FROM (
+             SELECT
+                 value ->> 'attempt' AS attempt,
+                 value ->> 'verb' AS verb,
+                 value ->> 'status' AS status
+             FROM json_each($1)
+         ) AS done
+         WHERE sync_attempt.id = done.attempt
+           AND sync_attempt.finished_at IS NULL
+         RETURNING id",
+    )
+    .bind(to_json(accepted)?)
+    .bind(now.timestamp_millis())
+    .fetch_all(&mut *tx)
+    .await?;
+    let (in_time, refused): (Vec<_>, Vec<_>) = accepted
+        .iter()
+        .partition(|acceptance| closed.contains(&acceptance.attempt));
+    if !in_time.is_empty() {
+        let in_time: Vec<Acceptance<'_>> = in_time.into_iter().cloned().collect();
+        sqlx::query(
+            "WITH done AS MATERIALIZED (
+                 SELECT
+                     value ->> 'relay' AS relay,
+                     value ->> 'generation' AS generation,
+                     value ->> 'accepted' AS accepted
+                 FROM json_each($1)
+             )
+             UPDATE relay_sync
+             SET accepted = CASE WHEN done.generation >= synced_generation THEN done.accepted ELSE relay_sync.accepted END,
+                 synced_generation = max(synced_generation, done.generation),
+                 synced_at = $2,
+                 sync_error = CASE WHEN done.generation >= desired_generation THEN '' ELSE sync_error END,
+                 failure_kind = CASE WHEN done.generation >= desired_generation THEN NULL ELSE failure_kind END,
+                 failed_generation = CASE WHEN done.generation >= failed_generation THEN NULL ELSE failed_generation END,
+                 not_before = NULL,
+                 crashes = 0
+             FROM done
+             WHERE relay_sync.relay_id = done.relay",
+        )
+        .bind(to_json(&in_time)?)
+        .bind(now.timestamp_millis())
+        .execute(&mut *tx)
+        .await?;
+        let relays: Vec<&RelayId> = in_time.iter().map(|acceptance| acceptance.relay).collect();
+        activity::log_for_relays(tx, now, ActivityType::CompleteRelaySync, &relays).await?;
+        let jobs: Vec<&str> = in_time
+            .iter()
+            .map(|acceptance| acceptance.job.as_str())
+            .collect();
+        end_jobs(tx, now, &jobs, LastResult::Ok("accepted")).await?;
+    }
+    for acceptance in refused {
+        send_again(tx, now, acceptance.outcome).await?;
+    }
+    Ok(())
+}
+
+/// zooid did not accept it: the attempt keeps why, and the job waits for its next run, gives way to a waiting twin, or is
+/// given up.
+///
+/// # Errors
+/// When the database refuses; then nothing of this call holds.
+pub async fn fail(
+    tx: &mut WriteTx,
+    now: DateTime<Utc>,
+    policy: &RetryPolicy,
+    outcome: &Finished,
+    verb: Option<Verb>,
+    status: Option<u16>,
+    failure: &SyncFailure,
+) -> Result<(), sqlx::Error> {
+    let closed = sqlx::query(
+        "UPDATE sync_attempt
+         SET outcome = 'failed',
+             kind = $2,
+             verb = $3,
+             http_status = $4,
+             message = $5,
+             excerpt = $6,
+             finished_at = $7
+         WHERE id = $1
+           AND finished_at IS NULL",
+    )
+    .bind(outcome.attempt.get())
+    .bind(failure.kind.as_str())
+    .bind(verb.map(Verb::as_str))
+    .bind(status)
+    .bind(&failure.message)
+    .bind(&failure.excerpt)
+    .bind(now.timestamp_millis())
+    .execute(&mut *tx)
+    .await?;
+    if closed.rows_affected() == 0 {
+        return send_again(tx, now, outcome).await;
+    }
+
+    let asked_pause = failure
+        .retry_after
+        .map(|pause| whole_seconds_after(now, pause.min(RETRY_AFTER_CAP)));
+    let given_up = outcome.attempts >= outcome.max_attempts;
+    sqlx::query(
+        "UPDATE relay_sync
+         SET sync_error = CASE WHEN $2 > synced_generation AND $2 = attempted_generation THEN $3 ELSE sync_error END,
+             failure_kind = CASE WHEN $2 > synced_generation AND $2 = attempted_generation THEN $4 ELSE failure_kind END,
+             failed_generation = CASE WHEN $5 THEN $2 ELSE failed_generation END,
+             not_before = $6
+         WHERE relay_id = $1",
+    )
+    .bind(outcome.relay.as_str())
+    .bind(outcome.generation.get())
+    .bind(failure.tenant_sentence())
+    .bind(failure.kind.as_str())
+    .bind(given_up)
+    .bind(asked_pause)
+    .execute(&mut *tx)
+    .await?;
+    activity::log_for_relays(tx, now, ActivityType::FailRelaySync, &[&outcome.relay]).await?;
+
+    let last_result = LastResult::Err(&failure.message);
+    if given_up {
+        end_jobs(tx, now, &[outcome.job.as_str()], last_result).await
+    } else {
+        let run_at = asked_pause.unwrap_or_else(|| policy.run_at(now, outcome.attempts));
+        return_to_waiting(tx, now, &outcome.job, run_at, last_result).await
+    }
+}
+
+/// The handler never started: the job goes back as it was, and the attempt does not count.
+async fn release(
+    tx: &mut WriteTx,
+    now: DateTime<Utc>,
+    outcome: &Finished,
+) -> Result<(), sqlx::Error> {
+    let closed = sqlx::query(
+        "UPDATE sync_attempt
+         SET outcome = 'released',
+             message = 'the worker stopped before it started',
+             finished_at = $2
+         WHERE id = $1
+           AND finished_at IS NULL",
+    )
+    .bind(outcome.attempt.get())
+    .bind(now.timestamp_millis())
+    .execute(&mut *tx)
+    .await?;
+    if closed.rows_affected() == 0 {
+        return send_again(tx, now, outcome).await;
+    }
+    sqlx::query(
+        "UPDATE Jobs
+         SET attempts = max(attempts - 1, 0)
+         WHERE id = $1
+           AND status = 'Running'",
+    )
+    .bind(outcome.job.as_str())
+    .execute(&mut *tx)
+    .await?;
+    let last_result = LastResult::Ok("the worker stopped before it started");
+    return_to_waiting(tx, now, &outcome.job, now.timestamp(), last_result).await
+}
+
+/// The outcome of a run that was already counted as lost: the crash was none, and whatever order zooid saw the calls in,
+/// the newest state goes out once more with a new generation.
+async fn send_again(
+    tx: &mut WriteTx,
+    now: DateTime<Utc>,
+    outcome: &Finished,
+) -> Result<(), sqlx::Error> {
+    let lost = sqlx::query(
+        "UPDATE relay_sync
+         SET crashes = max(crashes - 1, 0)
+         WHERE relay_id = $1
+           AND EXISTS (SELECT 1 FROM sync_attempt WHERE id = $2 AND outcome = 'lost')",
+    )
+    .bind(outcome.relay.as_str())
+    .bind(outcome.attempt.get())
+    .execute(&mut *tx)
+    .await?;
+    if lost.rows_affected() == 0 {
+        // Closed by ourselves: a turn whose commit was answered with an error had taken effect after all.
+        return Ok(());
+    }
+    let target = relay::bump_generation(tx, &outcome.relay).await?;
+    enqueue(
+        tx,
+        now,
+        Enqueue {
+            relay: &outcome.relay,
+            target: &target,
+            priority: Priority::Retry,
+            max_attempts: outcome.max_attempts,
+            trace: "",
+        },
+    )
+    .await?;
+    Ok(())
+}
+
+/// Puts the least in the place of an outcome that the database refused: the attempt failed by our fault, and the job goes
+/// on by the ordinary rules.
+async fn replace_refused(
+    tx: &mut WriteTx,
+    now: DateTime<Utc>,
+    policy: &RetryPolicy,
+    outcome: &Finished,
+    recorded: Result<(), sqlx::Error>,
+) -> Result<(), sqlx::Error> {
+    let Err(refusal) = recorded else {
+        return Ok(());
+    };
+    if let Some(lost) = tx.lost_to() {
+        return Err(sqlx::Error::Protocol(lost));
+    }
+    tracing::error!(
+        relay.id = %outcome.relay,
+        job.id = %outcome.job,
+        error = %refusal,
+        "the database refused an outcome; recording the attempt as our fault"
+    );
+    let failure = SyncFailure {
+        kind: FailureKind::OurFault,
+        status: None,
+        message: "the outcome could not be recorded".to_owned(),
+        excerpt: None,
+        retry_after: None,
+    };
+    let step = tx.nest().await?;
+    let failed = fail(tx, now, policy, outcome, None, None, &failure).await;
+    let replaced = tx.settle(step, failed).await;
+    match (replaced, tx.lost_to()) {
+        (Ok(()), _) => Ok(()),
+        (Err(_), Some(lost)) => Err(sqlx::Error::Protocol(lost)),
+        (Err(error), None) => {
+            tracing::error!(relay.id = %outcome.relay, job.id = %outcome.job, %error, "an outcome is lost; the job is taken over when this worker ends");
+            Ok(())
+        }
+    }
+}
+
+/// Ends running jobs: `Done` for good or needless ones, `Killed` for the others.
+pub(super) async fn end_jobs(
+    tx: &mut WriteTx,
+    now: DateTime<Utc>,
+    jobs: &[impl AsRef<str>],
+    last_result: LastResult<'_>,
+) -> Result<(), sqlx::Error> {
+    if jobs.is_empty() {
+        return Ok(());
+    }
+    let status = match last_result {
+        LastResult::Ok(_) => "Done",
+        LastResult::Err(_) => "Killed",
+    };
+    let jobs: Vec<&str> = jobs.iter().map(AsRef::as_ref).collect();
+    sqlx::query(
+        "UPDATE Jobs
+         SET status = $2,
+             done_at = $3,
+             last_result = $4,
+             lock_by = NULL,
+             lock_at = NULL,
+             idempotency_key = NULL
+         WHERE id IN (SELECT value FROM json_each($1))
+           AND status = 'Running'",
+    )
+    .bind(to_json(&jobs)?)
+    .bind(status)
+    .bind(now.timestamp())
+    .bind(last_result.to_json())
+    .execute(&mut *tx)
+    .await?;
+    Ok(())
+}
+
+/// Lets a running job wait for `run_at`, unless its relay has a waiting job already: then this one is superseded.
+async fn return_to_waiting(
+    tx: &mut WriteTx,
+    now: DateTime<Utc>,
+    job: &JobId,
+    run_at: i64,
+    last_result: LastResult<'_>,
+) -> Result<(), sqlx::Error> {
+    let superseded = sqlx::query(
+        "UPDATE Jobs
+         SET status = 'Done',
+             done_at = $3,
+             last_result = $4,
+             lock_by = NULL,
+             lock_at = NULL,
+             idempotency_key = NULL
+         WHERE id = $1
+           AND status = 'Running'
+           AND EXISTS (
+               SELECT 1
+               FROM Jobs AS twin
+               WHERE twin.job_type = $2
+                 AND twin.idempotency_key = replace(Jobs.idempotency_key, ':running', '')
+           )",
+    )
+    .bind(job.as_str())
+    .bind(JOB_TYPE)
+    .bind(now.timestamp())
+    .bind(LastResult::Ok("superseded").to_json())
+    .execute(&mut *tx)
+    .await?;
+    if superseded.rows_affected() > 0 {
+        return Ok(());
+    }
+    sqlx::query(
+        "UPDATE Jobs
+         SET status = 'Pending',
+             run_at = $2,
+             last_result = $3,
+             priority = $4,
+             lock_by = NULL,
+             lock_at = NULL,
+             idempotency_key = replace(idempotency_key, ':running', '')
+         WHERE id = $1
+           AND status = 'Running'",
+    )
+    .bind(job.as_str())
+    .bind(run_at)
+    .bind(last_result.to_json())
+    .bind(Priority::Retry.number())
+    .execute(&mut *tx)
+    .await?;
+    tx.wake(WakeKind::Worker);
+    Ok(())
+}
+
+fn to_json(value: &(impl Serialize + ?Sized)) -> Result<String, sqlx::Error> {
+    serde_json::to_string(value).map_err(|error| sqlx::Error::Encode(error.into()))
+}

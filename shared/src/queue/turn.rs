@@ -1,0 +1,94 @@
+//! One worker turn: a single write that records what has ended, shows that the worker lives, and claims what comes next.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+
+use super::{
+    backoff::RetryPolicy,
+    claim::{ClaimedSync, claim},
+    liveness::{self, Observer},
+    outcome::{self, Finished},
+};
+use crate::{
+    db::{Db, WriteError, WriteTx},
+    domain::{WorkerId, ZooidDomain},
+};
+
+/// Why a turn did not happen. Nothing of it is in the database; the engine takes it again.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum TurnError {
+    #[error("cannot run the statements of a worker turn")]
+    Sql(#[from] sqlx::Error),
+    #[error("cannot commit a worker turn")]
+    Write(#[from] WriteError),
+}
+
+/// What stays the same from turn to turn.
+#[derive(Debug, Clone)]
+pub(super) struct TurnRules {
+    pub(super) worker: WorkerId,
+    pub(super) targets: Vec<ZooidDomain>,
+    pub(super) policy: RetryPolicy,
+    pub(super) crash_budget: u32,
+}
+
+/// What this turn is about.
+#[derive(Debug)]
+pub(super) struct Turn {
+    pub(super) now: DateTime<Utc>,
+    pub(super) monotonic: Duration,
+    pub(super) finished: Vec<Finished>,
+    /// Syncs that run on beyond this turn.
+    pub(super) running: usize,
+    /// How many jobs may be claimed.
+    pub(super) free: usize,
+    /// What is known of the other workers, when this turn beats and looks at them.
+    pub(super) observer: Option<Observer>,
+}
+
+/// What came of it.
+#[derive(Debug)]
+pub(super) struct Turned {
+    pub(super) claimed: Vec<ClaimedSync>,
+    pub(super) observer: Option<Observer>,
+}
+
+/// Takes the turn. `Err` gives the outcomes back, to be recorded next time.
+pub(super) async fn take(
+    db: &Db,
+    rules: &TurnRules,
+    turn: Turn,
+) -> Result<Turned, (TurnError, Vec<Finished>)> {
+    let kept = turn.finished.clone();
+    let rules = rules.clone();
+    db.write(async move |tx: &mut WriteTx| run(tx, &rules, turn).await)
+        .await
+        .map_err(|error| (error, kept))
+}
+
+async fn run(tx: &mut WriteTx, rules: &TurnRules, mut turn: Turn) -> Result<Turned, TurnError> {
+    outcome::record(tx, turn.now, &rules.policy, &turn.finished).await?;
+    if let Some(observer) = &mut turn.observer {
+        liveness::beat(tx, turn.now, &rules.worker, turn.running).await?;
+        liveness::observe(
+            tx,
+            turn.now,
+            turn.monotonic,
+            &rules.worker,
+            observer,
+            &rules.policy,
+            rules.crash_budget,
+        )
+        .await?;
+    }
+    let claimed = if turn.free > 0 {
+        claim(tx, turn.now, &rules.worker, &rules.targets, turn.free).await?
+    } else {
+        Vec::new()
+    };
+    Ok(Turned {
+        claimed,
+        observer: turn.observer,
+    })
+}
