@@ -15,5 +15,6 @@ pub mod db;
 pub mod domain;
 pub mod queue;
 pub mod repositories;
+pub mod signals;
 pub mod telemetry;
 pub mod zooid;

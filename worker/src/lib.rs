@@ -7,7 +7,6 @@ mod configured;
 mod maintenance;
 pub mod program;
 mod run;
-pub mod signals;
 mod sync;
 
 pub use configured::{StartError, start_configured};

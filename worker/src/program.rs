@@ -10,6 +10,7 @@ use shared::{
     clock::SystemClock,
     config::WorkerConfig,
     db::{DatabaseOptions, Db, OpenError, Role},
+    signals::{EXIT_INTERRUPTED, Interrupted, StopSignals},
     telemetry::{self, TelemetryError},
 };
 use tokio::task::JoinError;
