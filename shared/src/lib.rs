@@ -9,6 +9,7 @@
 //! and above these, each knowing only those before it: database, repositories, queue, commands and queries.
 
 pub mod clock;
+pub mod command;
 pub mod config;
 pub mod crypto;
 pub mod db;
