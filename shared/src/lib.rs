@@ -4,12 +4,15 @@
 //! workers make the remote zooid server match it, and everything durable is one `SQLite` database. This crate holds
 //! all that the API and the workers have in common. It knows neither of them.
 //!
-//! Imports inside the crate run one way: the pure modules at the bottom know nothing of the database, and the
-//! modules above them never reach sideways into a program's HTTP or queue wiring.
+//! At the bottom stand modules that know nothing of Caravel's tables: the [`clock`], the [`config`]uration, the
+//! keeping of secrets ([`crypto`]) and logs ([`telemetry`]). On them rests the domain, and above it, each knowing only
+//! those before it: database, repositories, queue, commands and queries.
 
 pub mod clock;
+pub mod config;
 pub mod crypto;
 pub mod db;
 pub mod domain;
 pub mod queue;
 pub mod repositories;
+pub mod telemetry;

@@ -45,6 +45,8 @@ impl Redactor {
 
     /// The text with each known secret, each run of 64 or more hex digits, each `nsec1…` key and each
     /// `nostr+walletconnect:` URL replaced by [`REDACTED`].
+    ///
+    /// Redact before cutting a text to length: half a secret is not recognised.
     #[must_use]
     pub fn redact(&self, text: &str) -> String {
         let mut hidden = Vec::new();
@@ -76,17 +78,16 @@ impl fmt::Debug for Redactor {
 
 /// The forms in which a secret may come back to us. base64 stands without its padding: so the padded form begins.
 fn forms(secret: &str) -> Vec<Zeroizing<Vec<u8>>> {
+    let base64 = |bytes: &[u8]| {
+        [
+            BASE64_STANDARD_NO_PAD.encode(bytes),
+            BASE64_URL_SAFE_NO_PAD.encode(bytes),
+        ]
+    };
     let mut forms = vec![secret.to_owned()];
-    let raw = hex::decode(secret).ok().map(Zeroizing::new);
-    for bytes in [
-        Some(secret.as_bytes()),
-        raw.as_ref().map(|raw| raw.as_slice()),
-    ]
-    .into_iter()
-    .flatten()
-    {
-        forms.push(BASE64_STANDARD_NO_PAD.encode(bytes));
-        forms.push(BASE64_URL_SAFE_NO_PAD.encode(bytes));
+    forms.extend(base64(secret.as_bytes()));
+    if let Ok(bytes) = hex::decode(secret).map(Zeroizing::new) {
+        forms.extend(base64(&bytes));
     }
     forms
         .into_iter()
@@ -115,19 +116,9 @@ impl View {
         let mut rest = text.as_bytes();
         while let Some((&first, after)) = rest.split_first() {
             offsets.push(text.len() - rest.len());
-            let mut decoded = [0];
-            (bytes, rest) = match after.split_at_checked(2) {
-                Some((digits, beyond))
-                    if first == b'%' && hex::decode_to_slice(digits, &mut decoded).is_ok() =>
-                {
-                    bytes.push(decoded[0]);
-                    (bytes, beyond)
-                }
-                Some(_) | None => {
-                    bytes.push(first);
-                    (bytes, after)
-                }
-            };
+            let (byte, next) = percent_encoded_byte(rest).unwrap_or((first, after));
+            bytes.push(byte);
+            rest = next;
         }
         offsets.push(text.len());
         Self { bytes, offsets }
@@ -145,6 +136,14 @@ impl View {
             .filter(|(run, _)| run.len() >= KEY_DIGITS && run[0].is_ascii_hexdigit())
             .map(|(_, range)| range)
     }
+}
+
+/// The byte that `bytes` begin with as `%` and two hex digits, and what follows them.
+fn percent_encoded_byte(bytes: &[u8]) -> Option<(u8, &[u8])> {
+    let (digits, rest) = bytes.strip_prefix(b"%")?.split_first_chunk::<2>()?;
+    let mut byte = [0];
+    hex::decode_to_slice(digits, &mut byte).ok()?;
+    Some((byte[0], rest))
 }
 
 /// Where `needle` stands in `bytes`, in any case; occurrences may overlap.
@@ -195,7 +194,7 @@ mod tests {
     use super::*;
 
     const HEX: &str = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1eff";
-    const S3: &str = "wJalr+XUtnFEMI/K7MDENG";
+    const S3: &str = "wJ?lr~XU/nFEMI+K7MDENG";
 
     #[test]
     fn a_text_without_secrets_stays_as_it_is() {

@@ -1,0 +1,46 @@
+//! Configuration, from the environment and from `.env`.
+//!
+//! Each concern is a struct, each program a struct of the concerns that it needs. Loading reads every variable before
+//! it gives up, so that one start tells everything that is missing or malformed. Inside the programs nothing is text
+//! any more: what was loaded is valid, and no part of it shows a secret in its `Debug` form.
+//!
+//! ```no_run
+//! use shared::config::{Source, WorkerConfig};
+//!
+//! let config = WorkerConfig::load(&Source::from_process()?)?;
+//! # Ok::<(), shared::config::ConfigErrors>(())
+//! ```
+
+mod base_url;
+mod database;
+mod list;
+mod log;
+mod program;
+mod queue;
+mod reader;
+mod render;
+mod secrets;
+mod server;
+mod source;
+mod variable;
+mod zooid;
+
+#[cfg(test)]
+mod tests;
+
+pub use base_url::BaseUrl;
+pub use database::{DatabaseConfig, Synchronous};
+pub use log::{LogConfig, LogFormat};
+pub use program::{ApiConfig, ServeConfig, WorkerConfig};
+pub use queue::{QueueConfig, RetryConfig};
+pub use reader::{ConfigError, ConfigErrors};
+pub use render::{BlossomStorage, LiveKitConfig, S3Config};
+pub use server::{AllowOrigins, AuthConfig, AuthMode, ServerConfig};
+pub use source::Source;
+pub use variable::Expected;
+pub use zooid::{SigningKey, ZooidConfig};
+
+/// The exit code of a program whose configuration is wrong: `EX_CONFIG` of `sysexits.h`.
+///
+/// A supervisor can tell it from a crash: starting again does not help, a person must change something.
+pub const EXIT_CONFIG: u8 = 78;

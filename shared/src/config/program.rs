@@ -1,0 +1,171 @@
+//! What each program needs: its concerns, put together.
+
+use super::reader::{Read, Reader};
+use super::secrets::read_sealer;
+use super::variable::{WORKER_LEASE_SECONDS, ZOOID_TIMEOUT_MS};
+use super::zooid::read_relay_domain;
+use super::{
+    BlossomStorage, ConfigError, ConfigErrors, DatabaseConfig, LiveKitConfig, LogConfig,
+    QueueConfig, RetryConfig, ServerConfig, Source, ZooidConfig,
+};
+use crate::crypto::{Redactor, Sealer, SecretText};
+
+/// The API server's configuration.
+#[derive(Debug, Clone)]
+pub struct ApiConfig {
+    /// Logging.
+    pub log: LogConfig,
+    /// The database.
+    pub database: DatabaseConfig,
+    /// HTTP.
+    pub server: ServerConfig,
+    /// Seals the secrets of new relays.
+    pub sealer: Sealer,
+    /// The host name that relays are subdomains of: lower case, with a port where one is needed.
+    pub relay_domain: String,
+    /// The budget of the jobs it enqueues.
+    pub retry: RetryConfig,
+    /// zooid, for reading the members of a relay; the API runs without it.
+    pub zooid: Option<ZooidConfig>,
+}
+
+/// A worker's configuration.
+#[derive(Debug, Clone)]
+pub struct WorkerConfig {
+    /// Logging.
+    pub log: LogConfig,
+    /// The database.
+    pub database: DatabaseConfig,
+    /// Opens the secrets of relays.
+    pub sealer: Sealer,
+    /// The zooid that is kept in step.
+    pub zooid: ZooidConfig,
+    /// Where relays store blobs.
+    pub storage: BlossomStorage,
+    /// The calls that relays offer, if any.
+    pub livekit: Option<LiveKitConfig>,
+    /// How it works the queue off.
+    pub queue: QueueConfig,
+    /// When it tries again.
+    pub retry: RetryConfig,
+    /// What a person should know although the program can run; for the log.
+    pub warnings: Vec<String>,
+}
+
+/// The configuration of API and worker in one process.
+#[derive(Debug, Clone)]
+pub struct ServeConfig {
+    /// The API's part.
+    pub api: ApiConfig,
+    /// The worker's part.
+    pub worker: WorkerConfig,
+}
+
+impl ApiConfig {
+    /// Reads what the API needs.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is missing or malformed, at once.
+    pub fn load(source: &Source) -> Result<Self, ConfigErrors> {
+        Reader::load(source, Self::read)
+    }
+
+    fn read(reader: &mut Reader<'_>) -> Read<Self> {
+        let log = LogConfig::read(reader);
+        let database = DatabaseConfig::read(reader);
+        let server = ServerConfig::read(reader);
+        let sealer = read_sealer(reader);
+        let relay_domain = read_relay_domain(reader);
+        let retry = RetryConfig::read(reader);
+        let zooid = ZooidConfig::read_optional(reader);
+        Ok(Self {
+            log: log?,
+            database: database?,
+            server: server?,
+            sealer: sealer?,
+            relay_domain: relay_domain?,
+            retry: retry?,
+            zooid: zooid?,
+        })
+    }
+}
+
+impl WorkerConfig {
+    /// Reads what a worker needs.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is missing or malformed, at once.
+    pub fn load(source: &Source) -> Result<Self, ConfigErrors> {
+        Reader::load(source, Self::read)
+    }
+
+    fn read(reader: &mut Reader<'_>) -> Read<Self> {
+        let log = LogConfig::read(reader);
+        let database = DatabaseConfig::read(reader);
+        let sealer = read_sealer(reader);
+        let zooid = ZooidConfig::read(reader);
+        let storage = BlossomStorage::read(reader);
+        let livekit = LiveKitConfig::read_optional(reader);
+        let queue = QueueConfig::read(reader);
+        let retry = RetryConfig::read(reader);
+        check_deadline(reader)?;
+        Ok(Self {
+            log: log?,
+            database: database?,
+            sealer: sealer?,
+            zooid: zooid?,
+            storage: storage?,
+            livekit: livekit?,
+            queue: queue?,
+            retry: retry?,
+            warnings: reader.take_warnings(),
+        })
+    }
+
+    /// A redactor that knows every secret in here that zooid, or something on the way to it, may send back.
+    #[must_use]
+    pub fn redactor(&self) -> Redactor {
+        let mut secrets = vec![self.zooid.signing_key.secret()];
+        if let BlossomStorage::S3(s3) = &self.storage {
+            secrets.extend([s3.access_key.clone(), s3.secret_key.clone()]);
+        }
+        if let Some(livekit) = &self.livekit {
+            secrets.extend([livekit.api_key.clone(), livekit.api_secret.clone()]);
+        }
+        Redactor::new(secrets.iter().map(SecretText::expose))
+    }
+}
+
+/// A call that outlived its lease would run beside the one of the worker that took the job over.
+fn check_deadline(reader: &mut Reader<'_>) -> Read<()> {
+    let timeout = reader.millis(&ZOOID_TIMEOUT_MS)?;
+    let lease = reader.seconds(&WORKER_LEASE_SECONDS)?;
+    if timeout < lease {
+        return Ok(());
+    }
+    Err(reader.refuse(ConfigError::Disagree {
+        name: ZOOID_TIMEOUT_MS.name,
+        other: WORKER_LEASE_SECONDS.name,
+        rule: "a call must end before the lease does",
+    }))
+}
+
+impl ServeConfig {
+    /// Reads what API and worker need together.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is missing or malformed, at once.
+    pub fn load(source: &Source) -> Result<Self, ConfigErrors> {
+        Reader::load(source, |reader| {
+            let api = ApiConfig::read(reader);
+            let worker = WorkerConfig::read(reader);
+            Ok(Self {
+                api: api?,
+                worker: worker?,
+            })
+        })
+    }
+}
