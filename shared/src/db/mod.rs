@@ -16,6 +16,9 @@ use std::{path::Path, sync::Arc};
 use sqlx::SqlitePool;
 use tokio::sync::broadcast;
 
+/// What a statement inside a write closure failed with; named here so that callers need not know the driver.
+pub use sqlx::Error as SqlError;
+
 pub use connect::{DatabaseOptions, FileIdentity, OpenError, Role, Synchronous};
 pub use wake::{WakeKind, WakeListener};
 pub use write_tx::{Nested, WriteTx};

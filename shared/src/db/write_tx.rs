@@ -32,6 +32,9 @@ pub struct WriteTx {
     /// The error that made SQLite undo the whole transaction, if one did.
     lost: Arc<OnceLock<String>>,
     staged: Staged,
+    /// The texts that ran, for the tests of what they cost.
+    #[cfg(test)]
+    pub(crate) ran: std::collections::BTreeSet<String>,
 }
 
 /// A step that can be undone alone, between [`WriteTx::nest`] and [`WriteTx::settle`].
@@ -55,6 +58,8 @@ impl WriteTx {
             connection,
             lost: Arc::default(),
             staged: Staged::default(),
+            #[cfg(test)]
+            ran: std::collections::BTreeSet::new(),
         }
     }
 
@@ -151,12 +156,14 @@ fn note<T>(lost: &OnceLock<String>, result: Result<T, sqlx::Error>) -> Result<T,
 /// A query whose text has been looked at: what sqlx needs of it to run.
 type Checked = (SqlStr, Option<SqliteArguments>);
 
-fn check<'q, E>(tx: &WriteTx, mut query: E) -> Result<Checked, sqlx::Error>
+fn check<'q, E>(tx: &mut WriteTx, mut query: E) -> Result<Checked, sqlx::Error>
 where
     E: 'q + Execute<'q, Sqlite>,
 {
     let arguments = query.take_arguments().map_err(sqlx::Error::Encode)?;
     let sql = query.sql();
+    #[cfg(test)]
+    tx.ran.insert(sql.as_str().to_owned());
     match tx.refuse(sql.as_str()) {
         Some(error) => Err(error),
         None => Ok((sql, arguments)),

@@ -14,7 +14,9 @@ mod relay;
 mod relay_input;
 mod rules;
 mod schema;
+mod secret;
 mod settings;
+mod settings_patch;
 mod sync;
 mod tenant;
 mod text;
@@ -31,9 +33,11 @@ pub use relay::{Relay, RelayStatus};
 pub use relay_input::{CreateRelayInput, NewRelay, RelayPatch, UpdateRelayInput};
 pub use rules::{RESERVED_SUBDOMAINS, Rules, ValidationError};
 pub use schema::Schema;
-pub use settings::{
+pub use secret::RelaySecret;
+pub use settings::RelaySettings;
+pub use settings_patch::{
     CustomDomainChange, INFO_DESCRIPTION_MAX_CHARS, INFO_ICON_MAX_CHARS, INFO_NAME_MAX_CHARS,
-    RelaySettings, SettingsPatch,
+    SettingsPatch,
 };
 pub use sync::{FailureKind, SyncFailure, SyncReport, SyncState, Verb};
 pub use tenant::{CreateTenantInput, NewTenant, NwcChange, Tenant, UpdateTenantInput};

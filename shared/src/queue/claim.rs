@@ -107,7 +107,7 @@ pub(super) const PEEK: &str = concat!(
 );
 
 /// Claims up to $4 due jobs for worker $5, the highest priority first, the longest due first within one.
-pub(super) const CLAIM: &str = concat!(
+const CLAIM: &str = concat!(
     priorities!(),
     " UPDATE Jobs
       SET status = 'Running',
@@ -258,7 +258,7 @@ async fn open_attempts(
         tx,
         now,
         &unreadable,
-        LastResult::Err("the job cannot be read"),
+        LastResult::Err("the job or its relay cannot be read"),
     )
     .await?;
     outcome::end_jobs(tx, now, &needless, LastResult::Ok("up to date")).await?;

@@ -152,6 +152,12 @@ impl Engine {
         Ok((engine, backend))
     }
 
+    /// The worker it fills the slots of.
+    #[must_use]
+    pub fn worker(&self) -> &WorkerId {
+        &self.rules.worker
+    }
+
     /// Works until the drain is over: after `stop`, nothing more is claimed, and it ends once every claimed sync has ended
     /// and is recorded. Whoever wants to bound that wait drops the future; the rest is taken over by other workers.
     pub async fn run(mut self) {

@@ -28,3 +28,6 @@ pub use engine::{Engine, EngineConfig, EngineError};
 pub use enqueue::{Enqueue, Enqueued, enqueue, enqueue_first};
 pub use job::{JOB_TYPE, Priority, SyncJob};
 pub use reconcile::reconcile;
+
+#[cfg(test)]
+mod tests;

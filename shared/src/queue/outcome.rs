@@ -166,18 +166,19 @@ pub async fn complete(
     accepted: &[Acceptance<'_>],
 ) -> Result<(), sqlx::Error> {
     let closed: Vec<i64> = sqlx::query_scalar(
-        "UPDATE sync_attempt
-         SET outcome = 'accepted',
-             verb = done.verb,
-             http_status = done.status,
-             finished_at = $2
-         FROM (
+        "WITH done AS MATERIALIZED (
              SELECT
                  value ->> 'attempt' AS attempt,
                  value ->> 'verb' AS verb,
                  value ->> 'status' AS status
              FROM json_each($1)
-         ) AS done
+         )
+         UPDATE sync_attempt NOT INDEXED
+         SET outcome = 'accepted',
+             verb = done.verb,
+             http_status = done.status,
+             finished_at = $2
+         FROM done
          WHERE sync_attempt.id = done.attempt
            AND sync_attempt.finished_at IS NULL
          RETURNING id",

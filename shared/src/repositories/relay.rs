@@ -21,16 +21,17 @@ pub struct DesiredState {
     pub synced_generation: i64,
 }
 
-/// The newest desired state of each of `relays`; those that do not exist are missing from the answer.
+/// The newest desired state of each of `relays`. Those that do not exist, or whose row cannot be read, are missing from
+/// the answer: one bad row must not keep its neighbours from being synced.
 ///
 /// # Errors
-/// When the database refuses, or a row breaks a rule of its type.
+/// When the database refuses.
 pub async fn desired_states(
     tx: &mut WriteTx,
     relays: &[RelayId],
 ) -> Result<HashMap<RelayId, DesiredState>, sqlx::Error> {
     let ids = serde_json::to_string(relays).map_err(|error| sqlx::Error::Encode(error.into()))?;
-    sqlx::query(
+    let rows = sqlx::query(
         "SELECT
              relay.id, relay.generation, relay.tenant_pubkey, relay.zooid_domain, relay.schema, relay.status,
              relay.custom_domain_verified, relay.secret, relay.subdomain, relay.custom_domain, relay.plan_id,
@@ -44,10 +45,19 @@ pub async fn desired_states(
     )
     .bind(ids)
     .fetch_all(&mut *tx)
-    .await?
-    .iter()
-    .map(|row| desired_state(row).map(|state| (state.desired.id.clone(), state)))
-    .collect()
+    .await?;
+    Ok(rows
+        .iter()
+        .filter_map(|row| {
+            desired_state(row)
+                .inspect_err(|error| {
+                    let id: Option<String> = row.try_get("id").ok();
+                    tracing::error!(relay.id = id, %error, "cannot read a relay");
+                })
+                .ok()
+        })
+        .map(|state| (state.desired.id.clone(), state))
+        .collect())
 }
 
 fn desired_state(row: &SqliteRow) -> Result<DesiredState, sqlx::Error> {
