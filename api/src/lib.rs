@@ -1,1 +1,23 @@
-//! Placeholder until the crate is written.
+//! The HTTP API: what tenants and operators ask for, authenticated by Nostr signatures.
+//!
+//! Invariants: every answer is JSON in one envelope; every route states who may call it, and its handler is handed the
+//! proof that the caller may; nothing durable is decided here, a write is one call of [`shared::command::Command`].
+
+mod access;
+mod auth;
+mod body;
+mod cors;
+mod data;
+mod error;
+mod filters;
+mod path;
+mod route;
+pub mod routes;
+mod server;
+mod state;
+mod trace;
+
+pub use error::{CODES, Code};
+pub use routes::router;
+pub use server::serve;
+pub use state::{ApiState, StateError};

@@ -1,0 +1,287 @@
+//! Who may call a route, and the proof that somebody may.
+//!
+//! Invariant: authorisation fails closed by construction. A [`Route`](crate::route::Route) cannot be made without a rule, a
+//! handler is handed the rule's proof and nothing else that names the caller, and a proof can only be made here, by the
+//! rule's own check. A handler that asks for another proof than its route's rule gives does not compile.
+
+use std::fmt;
+
+use axum::RequestExt as _;
+use axum::extract::Request;
+use shared::command::AskedBy;
+use shared::domain::{Pubkey, Relay, RelayId};
+
+use crate::auth::{Form, Identity, Rejection, authenticate};
+use crate::error::ApiError;
+use crate::path::PathParam;
+use crate::state::ApiState;
+
+/// Who may call a route, as data: for tests and documentation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Everybody, without a signature.
+    Public,
+    /// Whoever signs.
+    Signed,
+    /// The tenant that the path names, and admins.
+    TenantOrAdmin,
+    /// The tenant that owns the relay that the path names, and admins.
+    OwnerOrAdmin,
+    /// Admins.
+    Admin,
+    /// Admins who sign the very request: an event for a session is not enough to rule the fleet.
+    Operator,
+}
+
+impl fmt::Display for Access {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Public => "everybody",
+            Self::Signed => "any signer",
+            Self::TenantOrAdmin => "the tenant, admins",
+            Self::OwnerOrAdmin => "the owner, admins",
+            Self::Admin => "admins",
+            Self::Operator => "admins, request form only",
+        })
+    }
+}
+
+/// A check that stands before a route.
+pub trait Rule: Copy + Send + Sync + 'static {
+    /// What a handler behind this rule is handed.
+    type Proof: Send;
+
+    /// The rule as data.
+    const ACCESS: Access;
+
+    /// Lets `request` pass, or not.
+    ///
+    /// # Errors
+    /// [`ApiError::Unauthorized`] without a valid signature where one is needed, [`ApiError::Forbidden`] for a caller who
+    /// may not, [`ApiError::NotFound`] when what the path names does not exist.
+    fn admit(
+        self,
+        state: &ApiState,
+        request: &mut Request,
+    ) -> impl Future<Output = Result<Self::Proof, ApiError>> + Send;
+}
+
+/// [`Access::Public`].
+#[derive(Debug, Clone, Copy)]
+pub struct Public;
+
+/// [`Access::Signed`].
+#[derive(Debug, Clone, Copy)]
+pub struct Signed;
+
+/// [`Access::TenantOrAdmin`]; the path has a `{pubkey}`.
+#[derive(Debug, Clone, Copy)]
+pub struct TenantOrAdmin;
+
+/// [`Access::OwnerOrAdmin`]; the path has an `{id}`.
+#[derive(Debug, Clone, Copy)]
+pub struct OwnerOrAdmin;
+
+/// [`Access::Admin`].
+#[derive(Debug, Clone, Copy)]
+pub struct Admin;
+
+/// [`Access::Operator`].
+#[derive(Debug, Clone, Copy)]
+pub struct Operator;
+
+/// Nobody was asked who they are.
+#[derive(Debug)]
+pub struct Anybody(());
+
+/// Somebody who signed.
+#[derive(Debug)]
+pub struct Caller {
+    pubkey: Pubkey,
+    is_admin: bool,
+}
+
+/// A tenant whom the caller is, or may act for.
+#[derive(Debug)]
+pub struct TenantAccess {
+    pubkey: Pubkey,
+}
+
+/// A relay that the caller owns, or may act on.
+#[derive(Debug)]
+pub struct RelayAccess {
+    relay: Relay,
+    asked_by: AskedBy,
+}
+
+/// The caller is an admin.
+#[derive(Debug)]
+pub struct AdminAccess(());
+
+/// The caller is an admin and signed this request.
+#[derive(Debug)]
+pub struct OperatorAccess(());
+
+impl Caller {
+    async fn of(state: &ApiState, request: &mut Request) -> Result<Self, ApiError> {
+        let identity = authenticate(state, request).await?;
+        Ok(Self::from_identity(state, identity))
+    }
+
+    fn from_identity(state: &ApiState, identity: Identity) -> Self {
+        Self {
+            is_admin: state.is_admin(&identity.pubkey),
+            pubkey: identity.pubkey,
+        }
+    }
+
+    /// Their key.
+    pub fn pubkey(&self) -> &Pubkey {
+        &self.pubkey
+    }
+
+    /// Whether they are an admin.
+    pub fn is_admin(&self) -> bool {
+        self.is_admin
+    }
+
+    /// The tenant to act for when the request asks for `tenant`: the caller where it names nobody.
+    ///
+    /// # Errors
+    /// [`ApiError::Forbidden`] when the request names somebody else and the caller is no admin.
+    pub fn acting_for(&self, tenant: Option<Pubkey>) -> Result<Pubkey, ApiError> {
+        match tenant {
+            None => Ok(self.pubkey.clone()),
+            Some(tenant) => {
+                self.check_may_act_for(&tenant)?;
+                Ok(tenant)
+            }
+        }
+    }
+
+    fn check_may_act_for(&self, tenant: &Pubkey) -> Result<(), ApiError> {
+        if self.is_admin || self.pubkey == *tenant {
+            Ok(())
+        } else {
+            Err(ApiError::Forbidden)
+        }
+    }
+
+    fn check_is_admin(&self) -> Result<(), ApiError> {
+        if self.is_admin {
+            Ok(())
+        } else {
+            Err(ApiError::Forbidden)
+        }
+    }
+}
+
+impl TenantAccess {
+    /// The tenant's key. There need not be such a tenant.
+    pub fn into_pubkey(self) -> Pubkey {
+        self.pubkey
+    }
+}
+
+impl RelayAccess {
+    /// The relay as it was when the caller was let in.
+    pub fn into_relay(self) -> Relay {
+        self.relay
+    }
+
+    /// The relay's id.
+    pub fn into_id(self) -> RelayId {
+        self.relay.id
+    }
+
+    /// With whose authority the caller acts: an admin's even on a relay of their own.
+    pub fn asked_by(&self) -> AskedBy {
+        self.asked_by
+    }
+}
+
+impl Rule for Public {
+    type Proof = Anybody;
+    const ACCESS: Access = Access::Public;
+
+    async fn admit(self, _: &ApiState, _: &mut Request) -> Result<Anybody, ApiError> {
+        Ok(Anybody(()))
+    }
+}
+
+impl Rule for Signed {
+    type Proof = Caller;
+    const ACCESS: Access = Access::Signed;
+
+    async fn admit(self, state: &ApiState, request: &mut Request) -> Result<Caller, ApiError> {
+        Caller::of(state, request).await
+    }
+}
+
+impl Rule for TenantOrAdmin {
+    type Proof = TenantAccess;
+    const ACCESS: Access = Access::TenantOrAdmin;
+
+    async fn admit(
+        self,
+        state: &ApiState,
+        request: &mut Request,
+    ) -> Result<TenantAccess, ApiError> {
+        let caller = Caller::of(state, request).await?;
+        let PathParam(pubkey) = request.extract_parts_with_state(state).await?;
+        caller.check_may_act_for(&pubkey)?;
+        Ok(TenantAccess { pubkey })
+    }
+}
+
+impl Rule for OwnerOrAdmin {
+    type Proof = RelayAccess;
+    const ACCESS: Access = Access::OwnerOrAdmin;
+
+    async fn admit(
+        self,
+        state: &ApiState,
+        request: &mut Request,
+    ) -> Result<RelayAccess, ApiError> {
+        let caller = Caller::of(state, request).await?;
+        let PathParam(id): PathParam<RelayId> = request.extract_parts_with_state(state).await?;
+        let relay = state.query().get_relay(&id).await?;
+        // The owner never changes, so what holds here still holds when the handler writes.
+        caller.check_may_act_for(&relay.tenant_pubkey)?;
+        let asked_by = if caller.is_admin {
+            AskedBy::Admin
+        } else {
+            AskedBy::Tenant
+        };
+        Ok(RelayAccess { relay, asked_by })
+    }
+}
+
+impl Rule for Admin {
+    type Proof = AdminAccess;
+    const ACCESS: Access = Access::Admin;
+
+    async fn admit(self, state: &ApiState, request: &mut Request) -> Result<AdminAccess, ApiError> {
+        Caller::of(state, request).await?.check_is_admin()?;
+        Ok(AdminAccess(()))
+    }
+}
+
+impl Rule for Operator {
+    type Proof = OperatorAccess;
+    const ACCESS: Access = Access::Operator;
+
+    async fn admit(
+        self,
+        state: &ApiState,
+        request: &mut Request,
+    ) -> Result<OperatorAccess, ApiError> {
+        let identity = authenticate(state, request).await?;
+        match identity.form {
+            Form::Request => {}
+            Form::Session => return Err(ApiError::Unauthorized(Rejection::Session)),
+        }
+        Caller::from_identity(state, identity).check_is_admin()?;
+        Ok(OperatorAccess(()))
+    }
+}

@@ -1,0 +1,75 @@
+//! The envelope of success: `{"data": ..., "code": "ok"}`.
+//!
+//! Invariant: no answer is without a JSON body; clients take a bare 2xx for a failure.
+
+use axum::response::{IntoResponse, Response};
+use http::header::{CONTENT_TYPE, LOCATION};
+use http::{HeaderValue, StatusCode};
+use serde::Serialize;
+
+use crate::error::ApiError;
+
+/// A successful answer.
+#[derive(Debug)]
+pub struct Data<T> {
+    value: T,
+    status: StatusCode,
+    location: Option<HeaderValue>,
+}
+
+impl<T: Serialize> Data<T> {
+    /// 200 with `value`.
+    pub fn ok(value: T) -> Self {
+        Self {
+            value,
+            status: StatusCode::OK,
+            location: None,
+        }
+    }
+
+    /// 201 with `value`, which from now on is found at `url`.
+    pub fn created(value: T, url: &str) -> Self {
+        Self {
+            value,
+            status: StatusCode::CREATED,
+            location: HeaderValue::from_str(url).ok(),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Envelope<T> {
+    data: T,
+    code: &'static str,
+}
+
+impl<T: Serialize> IntoResponse for Data<T> {
+    fn into_response(self) -> Response {
+        let envelope = Envelope {
+            data: self.value,
+            code: "ok",
+        };
+        let body = match serde_json::to_vec(&envelope) {
+            Ok(body) => body,
+            Err(error) => return ApiError::Encode(error).into_response(),
+        };
+        let mut response = json(self.status, body);
+        if let Some(location) = self.location {
+            response.headers_mut().insert(LOCATION, location);
+        }
+        response
+    }
+}
+
+/// A response of JSON that is already text.
+pub fn json(status: StatusCode, body: Vec<u8>) -> Response {
+    (
+        status,
+        [(
+            CONTENT_TYPE,
+            HeaderValue::from_static("application/json"),
+        )],
+        body,
+    )
+        .into_response()
+}

@@ -1,0 +1,321 @@
+//! Errors as clients read them. The one place where an error becomes HTTP.
+//!
+//! Invariant: the sentence is for a person and tells nothing of our insides; what is our fault is logged here, once.
+
+use std::error::Error;
+
+use axum::response::{IntoResponse, Response};
+use http::header::RETRY_AFTER;
+use http::{HeaderValue, StatusCode};
+use serde::Serialize;
+use shared::command::CommandError;
+use shared::domain::ValidationError;
+use shared::query::QueryError;
+
+use crate::auth::Rejection;
+use crate::data;
+
+/// A code that clients can rely on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Code {
+    /// The stable text.
+    pub code: &'static str,
+    /// The HTTP status it comes with.
+    pub status: StatusCode,
+    /// When it is answered.
+    pub meaning: &'static str,
+}
+
+/// Constants for the codes that are made here, and [`CODES`] of all.
+macro_rules! codes {
+    (
+        ours { $($name:ident = $code:literal, $status:ident, $meaning:literal;)* }
+        rules { $($rule:literal, $rule_meaning:literal;)* }
+    ) => {
+        $(const $name: Code = Code { code: $code, status: StatusCode::$status, meaning: $meaning };)*
+
+        /// Every code of a failure that this API answers.
+        pub const CODES: &[Code] = &[
+            $($name,)*
+            $(Code { code: $rule, status: StatusCode::UNPROCESSABLE_ENTITY, meaning: $rule_meaning },)*
+        ];
+    };
+}
+
+codes! {
+    ours {
+        JSON_INVALID = "json-invalid", BAD_REQUEST, "the body is not JSON";
+        BODY_INCOMPLETE = "body-incomplete", BAD_REQUEST, "the body ended before it was complete";
+        UNAUTHORIZED = "unauthorized", UNAUTHORIZED, "the request is not signed as the route asks for";
+        FORBIDDEN = "forbidden", FORBIDDEN, "the signer may not do this";
+        NOT_FOUND = "not-found", NOT_FOUND, "there is no such route, plan, tenant or relay";
+        METHOD_NOT_ALLOWED = "method-not-allowed", METHOD_NOT_ALLOWED, "the route has other methods, which `Allow` lists";
+        BODY_TOO_LARGE = "body-too-large", PAYLOAD_TOO_LARGE, "the body is longer than 64 KiB";
+        SUBDOMAIN_EXISTS = "subdomain-exists", UNPROCESSABLE_ENTITY, "another relay has this `subdomain` under the same `zooid_domain`";
+        CUSTOM_DOMAIN_EXISTS = "custom-domain-exists", UNPROCESSABLE_ENTITY, "another relay has this `custom_domain`";
+        PUBKEY_EXISTS = "pubkey-exists", UNPROCESSABLE_ENTITY, "there is a tenant with this key already";
+        TENANT_UNKNOWN = "tenant-unknown", UNPROCESSABLE_ENTITY, "the relay's tenant has never signed in: `POST /tenants` comes first";
+        RELAY_DELINQUENT = "relay-delinquent", UNPROCESSABLE_ENTITY, "a relay that is off for want of payment cannot be reactivated by its tenant";
+        INTERNAL = "internal", INTERNAL_SERVER_ERROR, "something is wrong on our side; the log has it under the answer's `x-request-id`";
+        UNAVAILABLE = "unavailable", SERVICE_UNAVAILABLE, "the write was not carried out and can be repeated after `Retry-After` seconds";
+    }
+    rules {
+        "field-required", "a required field is missing";
+        "field-type", "a field has the wrong JSON type, or the body is no object";
+        "field-too-long", "a text is longer than its limit";
+        "field-invalid", "a text contains control characters";
+        "flag-invalid", "a flag is none of 0, 1, true and false";
+        "pubkey-invalid", "`tenant_pubkey` is no public key as hex or npub";
+        "subdomain-invalid", "`subdomain` is not 1 to 63 of `a-z`, `0-9` and `-`, or has a hyphen at an end";
+        "subdomain-reserved", "`subdomain` is a reserved word";
+        "zooid-domain-unknown", "`zooid_domain` is not served here";
+        "zooid-domain-immutable", "`zooid_domain` cannot change";
+        "custom-domain-invalid", "`custom_domain` is no public host name, or one of ours";
+        "plan-unknown", "`plan_id` is none of the plans";
+        "plan-feature", "`blossom_enabled` or `livekit_enabled` is on and the plan does not include it";
+        "icon-invalid", "`info_icon` is no http or https URL";
+        "return-url-invalid", "`return_url` is no http or https URL";
+        "nwc-url-invalid", "`nwc_url` is no wallet connection (NIP-47)";
+        "filter-invalid", "a filter in the URL's query has a value that cannot be";
+    }
+}
+
+/// Seconds until a lost write is worth repeating: the writer recovers within one.
+const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("1");
+
+/// A request that was not carried out.
+#[derive(Debug, thiserror::Error)]
+pub enum ApiError {
+    /// It is not signed as it must be.
+    #[error("the request is not signed as it must be")]
+    Unauthorized(#[source] Rejection),
+    /// The signer may not do this.
+    #[error("the signer may not do this")]
+    Forbidden,
+    /// There is no such thing, or no such route.
+    #[error("there is no such {0}")]
+    NotFound(&'static str),
+    /// The route has other verbs.
+    #[error("the route has no such method")]
+    MethodNotAllowed,
+    /// The body is too long.
+    #[error("the body is too long")]
+    BodyTooLarge,
+    /// The body could not be read to its end.
+    #[error("cannot read the body to its end")]
+    BodyIncomplete(#[source] Box<dyn Error + Send + Sync>),
+    /// The body is no JSON.
+    #[error("the body is not json")]
+    JsonInvalid(#[source] serde_json::Error),
+    /// The input breaks a rule.
+    #[error(transparent)]
+    Rule(#[from] ValidationError),
+    /// The command was not carried out.
+    #[error(transparent)]
+    Command(#[from] CommandError),
+    /// The query was not answered.
+    #[error(transparent)]
+    Query(#[from] QueryError),
+    /// The answer could not be written as JSON.
+    #[error("cannot write the answer as json")]
+    Encode(#[source] serde_json::Error),
+    /// The handler panicked, which was logged where it happened.
+    #[error("the handler panicked")]
+    Panicked,
+}
+
+/// An error in the words of HTTP.
+struct Answer {
+    code: &'static str,
+    status: StatusCode,
+    sentence: String,
+    field: Option<&'static str>,
+}
+
+/// The envelope of failure.
+#[derive(Serialize)]
+struct Envelope<'a> {
+    error: &'a str,
+    code: &'static str,
+    /// The field at fault, where it is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    field: Option<&'static str>,
+}
+
+impl Answer {
+    fn new(code: Code, sentence: impl Into<String>) -> Self {
+        Self {
+            code: code.code,
+            status: code.status,
+            sentence: sentence.into(),
+            field: None,
+        }
+    }
+
+    fn about(self, field: &'static str) -> Self {
+        Self {
+            field: Some(field),
+            ..self
+        }
+    }
+
+    fn of(error: &ApiError) -> Self {
+        match error {
+            ApiError::Unauthorized(_) => Self::new(
+                UNAUTHORIZED,
+                "Please sign in again: this request is not signed as it must be.",
+            ),
+            ApiError::Forbidden => Self::new(FORBIDDEN, "You are not allowed to do this."),
+            ApiError::NotFound(what) => Self::not_found(what),
+            ApiError::MethodNotAllowed => {
+                Self::new(METHOD_NOT_ALLOWED, "This address has no such method.")
+            }
+            ApiError::BodyTooLarge => {
+                Self::new(BODY_TOO_LARGE, "The request is longer than 64 KiB.")
+            }
+            ApiError::BodyIncomplete(_) => {
+                Self::new(BODY_INCOMPLETE, "The request ended before it was complete.")
+            }
+            ApiError::JsonInvalid(error) => Self::new(
+                JSON_INVALID,
+                format!(
+                    "The request is not valid JSON at line {}, column {}.",
+                    error.line(),
+                    error.column()
+                ),
+            ),
+            ApiError::Rule(rule) => Self::of_rule(rule),
+            ApiError::Command(error) => Self::of_command(error),
+            ApiError::Query(error) => match error {
+                QueryError::NotFound { entity, id: _ } => Self::not_found(entity),
+                QueryError::Database(_) => Self::internal(),
+            },
+            ApiError::Encode(_) | ApiError::Panicked => Self::internal(),
+        }
+    }
+
+    fn of_command(error: &CommandError) -> Self {
+        match error {
+            CommandError::TenantUnknown(_) => Self::new(
+                TENANT_UNKNOWN,
+                "There is no such tenant yet: they have to sign in first.",
+            )
+            .about("tenant_pubkey"),
+            CommandError::RelayUnknown(_) => Self::not_found("relay"),
+            CommandError::AlreadyExists {
+                entity: _,
+                field,
+                value: _,
+            } => Self::already_exists(field),
+            CommandError::Rule(rule) => Self::of_rule(rule),
+            CommandError::RelayDelinquent(_) => Self::new(
+                RELAY_DELINQUENT,
+                "This relay is off because a payment is missing. It comes back once that is settled.",
+            ),
+            CommandError::Database(_) => Self::internal(),
+            CommandError::Write(_) => Self::new(
+                UNAVAILABLE,
+                "The change could not be saved just now. Please try again.",
+            ),
+        }
+    }
+
+    fn of_rule(rule: &ValidationError) -> Self {
+        Self {
+            code: rule.code,
+            status: StatusCode::UNPROCESSABLE_ENTITY,
+            sentence: rule.message.clone(),
+            field: Some(rule.field),
+        }
+    }
+
+    fn already_exists(field: &'static str) -> Self {
+        match field {
+            "subdomain" => Self::new(
+                SUBDOMAIN_EXISTS,
+                "This subdomain is taken, please choose another.",
+            )
+            .about(field),
+            "custom_domain" => Self::new(
+                CUSTOM_DOMAIN_EXISTS,
+                "This custom_domain is used by another relay.",
+            )
+            .about(field),
+            "pubkey" => {
+                Self::new(PUBKEY_EXISTS, "There is a tenant with this key already.").about(field)
+            }
+            // Ids and schemas are ours to choose: a clash is not the client's doing.
+            _ => Self::internal(),
+        }
+    }
+
+    fn not_found(what: &str) -> Self {
+        Self::new(NOT_FOUND, format!("There is no such {what}."))
+    }
+
+    fn internal() -> Self {
+        Self::new(
+            INTERNAL,
+            "Something went wrong on our side. Please try again later.",
+        )
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let answer = Answer::of(&self);
+        if answer.status.is_server_error() {
+            tracing::error!(error.code = answer.code, error = causes(&self), "failed");
+        } else {
+            tracing::debug!(error.code = answer.code, error = causes(&self), "refused");
+        }
+        let envelope = Envelope {
+            error: &answer.sentence,
+            code: answer.code,
+            field: answer.field,
+        };
+        // Three strings always are JSON.
+        let body = serde_json::to_vec(&envelope).unwrap_or_default();
+        let mut response = data::json(answer.status, body);
+        if answer.status == StatusCode::SERVICE_UNAVAILABLE {
+            response
+                .headers_mut()
+                .insert(RETRY_AFTER, RETRY_AFTER_SECONDS);
+        }
+        response
+    }
+}
+
+/// The error with everything that led to it, on one line.
+fn causes(error: &ApiError) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        next = cause.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn codes_are_kebab_case_and_listed_once() {
+        let mut seen = HashSet::new();
+        for code in CODES {
+            assert!(seen.insert(code.code), "{}", code.code);
+            assert!(
+                code.code
+                    .split('-')
+                    .all(|word| !word.is_empty() && word.bytes().all(|b| b.is_ascii_lowercase())),
+                "{}",
+                code.code
+            );
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! A route: verb, path, rule, handler. The rule comes first at compile time and at run time.
+
+use axum::extract::{FromRequest, Request, State};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::{MethodFilter, MethodRouter, on};
+use http::Method;
+use serde::Serialize;
+
+use crate::access::{Access, Rule};
+use crate::data::Data;
+use crate::error::ApiError;
+use crate::state::ApiState;
+
+/// A route with the rule that guards it. There is no way to make one without.
+#[derive(Debug)]
+pub struct Route {
+    /// The verb.
+    pub(crate) method: Method,
+    /// The path, with parameters in braces.
+    pub(crate) path: &'static str,
+    /// Who may call it.
+    pub(crate) access: Access,
+    /// The handler behind the check.
+    pub(crate) handler: MethodRouter<ApiState>,
+}
+
+/// A handler gets the state, the proof that the caller may call it, and what else it reads from the request.
+pub trait Handler<P, X, T>: Clone + Send + Sync + 'static {
+    /// Handles a request that was let in.
+    fn handle(
+        self,
+        state: ApiState,
+        proof: P,
+        input: X,
+    ) -> impl Future<Output = Result<Data<T>, ApiError>> + Send;
+}
+
+impl<P, X, T, F, Fut> Handler<P, X, T> for F
+where
+    F: FnOnce(ApiState, P, X) -> Fut + Clone + Send + Sync + 'static,
+    Fut: Future<Output = Result<Data<T>, ApiError>> + Send,
+{
+    fn handle(
+        self,
+        state: ApiState,
+        proof: P,
+        input: X,
+    ) -> impl Future<Output = Result<Data<T>, ApiError>> + Send {
+        self(state, proof, input)
+    }
+}
+
+impl Route {
+    /// `GET path`; answers HEAD too.
+    pub fn get<R, X, M, T, H>(path: &'static str, rule: R, handler: H) -> Self
+    where
+        R: Rule,
+        X: FromRequest<ApiState, M> + Send,
+        T: Serialize,
+        H: Handler<R::Proof, X, T>,
+    {
+        Self::new(Method::GET, MethodFilter::GET, path, rule, handler)
+    }
+
+    /// `POST path`.
+    pub fn post<R, X, M, T, H>(path: &'static str, rule: R, handler: H) -> Self
+    where
+        R: Rule,
+        X: FromRequest<ApiState, M> + Send,
+        T: Serialize,
+        H: Handler<R::Proof, X, T>,
+    {
+        Self::new(Method::POST, MethodFilter::POST, path, rule, handler)
+    }
+
+    /// `PUT path`.
+    pub fn put<R, X, M, T, H>(path: &'static str, rule: R, handler: H) -> Self
+    where
+        R: Rule,
+        X: FromRequest<ApiState, M> + Send,
+        T: Serialize,
+        H: Handler<R::Proof, X, T>,
+    {
+        Self::new(Method::PUT, MethodFilter::PUT, path, rule, handler)
+    }
+
+    fn new<R, X, M, T, H>(
+        method: Method,
+        filter: MethodFilter,
+        path: &'static str,
+        rule: R,
+        handler: H,
+    ) -> Self
+    where
+        R: Rule,
+        X: FromRequest<ApiState, M> + Send,
+        T: Serialize,
+        H: Handler<R::Proof, X, T>,
+    {
+        let guarded = async move |State(state): State<ApiState>, request: Request| {
+            guarded(state, request, rule, handler)
+                .await
+                .unwrap_or_else(|refusal| refusal)
+        };
+        Self {
+            method,
+            path,
+            access: R::ACCESS,
+            handler: on(filter, guarded),
+        }
+    }
+}
+
+async fn guarded<R, X, M, T, H>(
+    state: ApiState,
+    mut request: Request,
+    rule: R,
+    handler: H,
+) -> Result<Response, Response>
+where
+    R: Rule,
+    X: FromRequest<ApiState, M> + Send,
+    T: Serialize,
+    H: Handler<R::Proof, X, T>,
+{
+    let proof = rule
+        .admit(&state, &mut request)
+        .await
+        .map_err(ApiError::into_response)?;
+    let input = X::from_request(request, &state)
+        .await
+        .map_err(X::Rejection::into_response)?;
+    let data = handler
+        .handle(state, proof, input)
+        .await
+        .map_err(ApiError::into_response)?;
+    Ok(data.into_response())
+}

@@ -1,0 +1,114 @@
+//! What every request may use.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use shared::clock::SharedClock;
+use shared::command::{Command, Context, Entropy};
+use shared::config::{AllowOrigins, ApiConfig, AuthConfig, BaseUrl};
+use shared::db::Db;
+use shared::domain::{Malformed, Pubkey, Rules};
+use shared::query::Query;
+
+/// The shared state of the API. Clones are handles on the same.
+#[derive(Debug, Clone)]
+pub struct ApiState(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    command: Command,
+    query: Query,
+    rules: Rules,
+    clock: SharedClock,
+    base_url: BaseUrl,
+    auth: AuthConfig,
+    admins: HashSet<Pubkey>,
+    allow_origins: AllowOrigins,
+}
+
+/// The configuration names something that the domain does not accept.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot use {variable}")]
+pub struct StateError {
+    variable: &'static str,
+    #[source]
+    source: Malformed,
+}
+
+impl ApiState {
+    /// The API on `db`, as configured.
+    ///
+    /// # Errors
+    /// When the configuration's relay domain or an admin's key is none after all.
+    pub fn new(config: &ApiConfig, db: Db, clock: SharedClock) -> Result<Self, StateError> {
+        let unusable = |variable| move |source| StateError { variable, source };
+        let served = config
+            .relay_domain
+            .parse()
+            .map_err(unusable("RELAY_DOMAIN"))?;
+        let admins = config
+            .server
+            .admin_pubkeys
+            .iter()
+            .map(|key| Pubkey::try_from(*key))
+            .collect::<Result<_, _>>()
+            .map_err(unusable("SERVER_ADMIN_PUBKEYS"))?;
+        let query = Query::new(&db);
+        let context = Context {
+            clock: Arc::clone(&clock),
+            sealer: config.sealer.clone(),
+            entropy: Entropy::from_system(),
+            max_attempts: config.retry.max_attempts,
+        };
+        Ok(Self(Arc::new(Shared {
+            command: Command::new(db, context),
+            query,
+            rules: Rules {
+                served_domains: vec![served],
+                own_host: config.server.url.url().host_str().map(str::to_owned),
+                reserved_subdomains: Vec::new(),
+            },
+            clock,
+            base_url: config.server.url.clone(),
+            auth: config.server.auth,
+            admins,
+            allow_origins: config.server.allow_origins.clone(),
+        })))
+    }
+
+    /// Every change.
+    pub(crate) fn command(&self) -> &Command {
+        &self.0.command
+    }
+
+    /// Every read.
+    pub(crate) fn query(&self) -> &Query {
+        &self.0.query
+    }
+
+    /// The rules of input.
+    pub(crate) fn rules(&self) -> &Rules {
+        &self.0.rules
+    }
+
+    pub(crate) fn clock(&self) -> &SharedClock {
+        &self.0.clock
+    }
+
+    /// The URL under which clients know us.
+    pub(crate) fn base_url(&self) -> &BaseUrl {
+        &self.0.base_url
+    }
+
+    pub(crate) fn auth(&self) -> AuthConfig {
+        self.0.auth
+    }
+
+    pub(crate) fn is_admin(&self, pubkey: &Pubkey) -> bool {
+        self.0.admins.contains(pubkey)
+    }
+
+    pub(crate) fn allow_origins(&self) -> &AllowOrigins {
+        &self.0.allow_origins
+    }
+}

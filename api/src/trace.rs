@@ -1,0 +1,83 @@
+//! The id and the span of a request: what makes one click findable, from the browser to the worker's log.
+//!
+//! Invariant: neither headers nor bodies are logged, only verb, route pattern, status and duration.
+
+use std::convert::Infallible;
+
+use axum::extract::{FromRequestParts, MatchedPath, Request, State};
+use axum::middleware::Next;
+use axum::response::Response;
+use http::request::Parts;
+use http::{HeaderName, HeaderValue};
+use shared::command::Trace;
+use tracing::field::Empty;
+use tracing::{Instrument as _, info_span};
+use ulid::Ulid;
+
+use crate::state::ApiState;
+
+/// The header that carries the request's id, both ways.
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Longest id that is taken over from the client: it ends up in rows and log lines.
+const ID_MAX_BYTES: usize = 64;
+
+/// The id of the request, as a handler takes it.
+#[derive(Debug)]
+pub struct RequestTrace(pub Trace);
+
+impl<S: Sync> FromRequestParts<S> for RequestTrace {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        let trace = parts.extensions.get::<Trace>().cloned();
+        Ok(Self(trace.unwrap_or_default()))
+    }
+}
+
+/// Gives the request its id and its span, and the log one line about it.
+pub async fn observe(State(state): State<ApiState>, mut request: Request, next: Next) -> Response {
+    let started = state.clock().monotonic();
+    let id = taken_over(&request).unwrap_or_else(|| fresh(&state));
+    let route = request.extensions().get::<MatchedPath>();
+    let span = info_span!(
+        "http.request",
+        http.method = %request.method(),
+        http.route = route.map_or("", MatchedPath::as_str),
+        http.status = Empty,
+        duration_ms = Empty,
+        request.id = id,
+    );
+    request.extensions_mut().insert(Trace::new(id.clone()));
+    let answered = async {
+        let mut response = next.run(request).await;
+        let duration = state.clock().monotonic().saturating_sub(started);
+        let span = tracing::Span::current();
+        span.record("http.status", response.status().as_u16());
+        span.record(
+            "duration_ms",
+            u64::try_from(duration.as_millis()).unwrap_or(u64::MAX),
+        );
+        tracing::info!("answered");
+        if let Ok(id) = HeaderValue::from_str(&id) {
+            response.headers_mut().insert(REQUEST_ID, id);
+        }
+        response
+    };
+    answered.instrument(span).await
+}
+
+/// The id that the client, or a proxy before us, has given; nothing that could forge a log line.
+fn taken_over(request: &Request) -> Option<String> {
+    let id = request.headers().get(REQUEST_ID)?.to_str().ok()?;
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+    let is_usable = (1..=ID_MAX_BYTES).contains(&id.len()) && id.bytes().all(is_plain);
+    is_usable.then(|| id.to_owned())
+}
+
+fn fresh(state: &ApiState) -> String {
+    let now_ms = state.clock().now().timestamp_millis().unsigned_abs();
+    Ulid::from_parts(now_ms, rand::random())
+        .to_string()
+        .to_ascii_lowercase()
+}
