@@ -39,13 +39,9 @@ impl ApiState {
     /// The API on `db`, as configured.
     ///
     /// # Errors
-    /// When the configuration's relay domain or an admin's key is none after all.
+    /// When an admin's key is none after all.
     pub fn new(config: &ApiConfig, db: Db, clock: SharedClock) -> Result<Self, StateError> {
         let unusable = |variable| move |source| StateError { variable, source };
-        let served = config
-            .relay_domain
-            .parse()
-            .map_err(unusable("RELAY_DOMAIN"))?;
         let admins = config
             .server
             .admin_pubkeys
@@ -64,7 +60,7 @@ impl ApiState {
             command: Command::new(db, context),
             query,
             rules: Rules {
-                served_domains: vec![served],
+                served_domains: vec![config.relay_domain.clone()],
                 own_host: config.server.url.url().host_str().map(str::to_owned),
                 reserved_subdomains: Vec::new(),
             },

@@ -16,11 +16,7 @@ use shared::{
 use tokio::task::JoinError;
 use tokio_util::sync::CancellationToken;
 
-use crate::{
-    Ended, StartError,
-    signals::{EXIT_INTERRUPTED, Interrupted, StopSignals},
-    start_configured,
-};
+use crate::{Ended, StartError, start_configured};
 
 /// What `--help` says about the program.
 pub const HELP: &str = "\

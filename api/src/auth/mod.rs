@@ -28,7 +28,9 @@ pub async fn authenticate(state: &ApiState, request: &mut Request) -> Result<Ide
     let uri = request.uri();
     let signed = nip98::Signed {
         method: request.method(),
-        path_and_query: uri.path_and_query().map_or(uri.path(), |both| both.as_str()),
+        path_and_query: uri
+            .path_and_query()
+            .map_or(uri.path(), |both| both.as_str()),
     };
     let signer = nip98::verify(
         request.headers(),

@@ -163,9 +163,7 @@ fn decode(headers: &HeaderMap) -> Result<Event, Rejection> {
     if !scheme.eq_ignore_ascii_case("nostr") {
         return Err(Rejection::Scheme);
     }
-    let json = BASE64
-        .decode(token.trim())
-        .map_err(|_| Rejection::Base64)?;
+    let json = BASE64.decode(token.trim()).map_err(|_| Rejection::Base64)?;
     serde_json::from_slice(&json).map_err(|_| Rejection::Json)
 }
 

@@ -1,7 +1,9 @@
 //! `GET /syncs`: for operators, the relays that are not in step with zooid, and why.
 
 use serde::Serialize;
-use shared::domain::{FailureKind, Pubkey, RelayId, RelayStatus, Subdomain, SyncState, Verb, ZooidDomain};
+use shared::domain::{
+    FailureKind, Pubkey, RelayId, RelayStatus, Subdomain, SyncState, Verb, ZooidDomain,
+};
 use shared::repositories::Pagination;
 use shared::repositories::relay_sync::{LastAttempt, RelaySync};
 
