@@ -5,8 +5,8 @@
 //! all that the API and the workers have in common. It knows neither of them.
 //!
 //! At the bottom stand modules that know nothing of Caravel's tables: the [`clock`], the [`config`]uration, the
-//! keeping of secrets ([`crypto`]) and logs ([`telemetry`]). On them rests the domain, and above it, each knowing only
-//! those before it: database, repositories, queue, commands and queries.
+//! keeping of secrets ([`crypto`]) and logs ([`telemetry`]). On them rest the [`domain`] and the client of [`zooid`],
+//! and above these, each knowing only those before it: database, repositories, queue, commands and queries.
 
 pub mod clock;
 pub mod config;
@@ -16,3 +16,4 @@ pub mod domain;
 pub mod queue;
 pub mod repositories;
 pub mod telemetry;
+pub mod zooid;

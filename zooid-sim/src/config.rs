@@ -339,8 +339,6 @@ fn wrong_type(value: &Value, path: &str, wanted: &'static str) -> WrongType {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
-
     use serde_json::json;
 
     use super::*;

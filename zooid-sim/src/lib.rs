@@ -14,6 +14,7 @@ mod body;
 mod config;
 mod faults;
 mod index;
+mod injector;
 mod lock;
 mod management;
 mod merge;

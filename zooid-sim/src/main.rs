@@ -1,6 +1,5 @@
 //! The binary: configured as zooid is, by environment variables.
 
-use std::collections::HashSet;
 use std::io::Write;
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -53,11 +52,12 @@ async fn main() -> anyhow::Result<()> {
         )
         .with_writer(std::io::stderr)
         .init();
-    let whitelist: HashSet<&str> = args
+    let whitelist = args
         .api_whitelist
         .split(',')
         .map(str::trim)
         .filter(|pubkey| !pubkey.is_empty())
+        .map(str::to_owned)
         .collect();
     for dir in [&args.data, &args.media] {
         std::fs::create_dir_all(dir).with_context(|| format!("create {}", dir.display()))?;
@@ -66,7 +66,7 @@ async fn main() -> anyhow::Result<()> {
         host: args.host,
         port: args.port,
         api_host: args.api_host,
-        whitelist: whitelist.into_iter().map(str::to_owned).collect(),
+        whitelist,
         admin_port: args.admin_port,
         seed: args.seed,
         ..SimConfig::new(args.config)

@@ -105,10 +105,10 @@ impl<E: Into<Refusal>> From<E> for Stop {
 }
 
 impl Management {
-    pub(crate) fn new(store: Arc<Store>, clock: Clock) -> Self {
+    pub(crate) fn new(store: Arc<Store>, whitelist: Vec<String>, clock: Clock) -> Self {
         Self {
             store,
-            whitelist: Mutex::default(),
+            whitelist: Mutex::new(whitelist.into_iter().collect()),
             clock,
         }
     }

@@ -10,7 +10,8 @@ use percent_encoding::percent_decode_str;
 
 use crate::answer::Answer;
 use crate::body::RequestBody;
-use crate::faults::{Ending, Faults, Phase, Plan};
+use crate::faults::Phase;
+use crate::injector::{Ending, Faults, Plan};
 use crate::management::{ApiCall, Management, Stop};
 use crate::nip11::Document;
 use crate::recorder::{Recorder, Verb};

@@ -10,10 +10,12 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use http::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -24,11 +26,16 @@ use crate::routes::{App, End};
 /// How long a stop waits for answers that are under way; zooid's own figure.
 const GRACE: Duration = Duration::from_secs(10);
 
+/// How many connections may wait to be accepted; tokio's own figure.
+const BACKLOG: u32 = 1024;
+
 /// The listener and its connections.
 pub(crate) struct Server {
     app: Arc<App>,
     addr: SocketAddr,
     session: Mutex<Session>,
+    /// Keeps the port from being given to somebody else while down; it does not listen, so connections are refused.
+    reserved: Mutex<Option<TcpSocket>>,
     /// The work of requests, which outlives their connections.
     work: TaskTracker,
 }
@@ -71,6 +78,7 @@ impl Server {
             app,
             addr: listener.local_addr()?,
             session: Mutex::new(Session::new()),
+            reserved: Mutex::default(),
             work: TaskTracker::new(),
         });
         server.accept(listener);
@@ -87,6 +95,11 @@ impl Server {
         let session = lock(&self.session).clone();
         session.die();
         session.ended().await;
+        let mut reserved = lock(&self.reserved);
+        if reserved.is_none() {
+            // Without the reservation, coming up finds out whether the port is still free.
+            *reserved = bind(self.addr).ok();
+        }
     }
 
     /// The same without waiting for it.
@@ -94,14 +107,21 @@ impl Server {
         lock(&self.session).die();
     }
 
-    /// Listens again, if it does not already.
+    /// Whether it listens.
+    pub(crate) fn is_up(&self) -> bool {
+        !lock(&self.session).stopping.is_cancelled()
+    }
+
+    /// Listens again after it went down.
     pub(crate) async fn up(self: &Arc<Self>) -> io::Result<()> {
         let last = lock(&self.session).clone();
-        if !last.stopping.is_cancelled() {
-            return Ok(());
-        }
         last.ended().await;
-        let listener = TcpListener::bind(self.addr).await?;
+        let reserved = lock(&self.reserved).take();
+        let socket = match reserved {
+            Some(socket) => socket,
+            None => bind(self.addr)?,
+        };
+        let listener = socket.listen(BACKLOG)?;
         *lock(&self.session) = Session::new();
         self.accept(listener);
         Ok(())
@@ -150,25 +170,30 @@ impl Server {
         });
     }
 
+    /// Does a request's work; without an answer the connection is to be dropped.
+    async fn see_through(self: Arc<Self>, request: Request<Incoming>) -> Option<Answer> {
+        match self.app.handle(request).await {
+            End::Answer(answer) => Some(answer),
+            End::Drop => None,
+            End::Down(fatal) => {
+                tracing::error!(%fatal, "down");
+                self.die();
+                None
+            }
+        }
+    }
+
     async fn connection(self: Arc<Self>, stream: TcpStream, session: Session) {
-        // Answers are small and each is wanted at once. A socket that is gone already shows in the next read.
+        // Go's sockets send small answers at once too. A failure shows in the next read.
         let _ = stream.set_nodelay(true);
         let dropped = session.dead.child_token();
         let service = service_fn(|request| {
-            let server = Arc::clone(&self);
+            let work = self.work.spawn(Arc::clone(&self).see_through(request));
             let dropped = dropped.clone();
             async move {
-                let app = Arc::clone(&server.app);
-                let end = server.work.spawn(async move { app.handle(request).await });
-                match end.await {
-                    Ok(End::Answer(answer)) => {
-                        return Ok::<_, hyper::Error>(Answer::into_response(answer));
-                    }
-                    Ok(End::Drop) => {}
-                    Ok(End::Down(fatal)) => {
-                        tracing::error!(%fatal, "down");
-                        server.die();
-                    }
+                match work.await {
+                    Ok(Some(answer)) => return Ok::<_, hyper::Error>(answer.into_response()),
+                    Ok(None) => {}
                     Err(panic) => tracing::error!(%panic, "a request's work ended early"),
                 }
                 dropped.cancel();
@@ -190,4 +215,15 @@ impl Server {
             _ = serving => {}
         }
     }
+}
+
+fn bind(addr: SocketAddr) -> io::Result<TcpSocket> {
+    let socket = match addr {
+        SocketAddr::V4(_) => TcpSocket::new_v4()?,
+        SocketAddr::V6(_) => TcpSocket::new_v6()?,
+    };
+    // Connections that were just closed do not hold the port.
+    socket.set_reuseaddr(true)?;
+    socket.bind(addr)?;
+    Ok(socket)
 }

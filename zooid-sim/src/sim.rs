@@ -8,12 +8,14 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::admin;
 use crate::auth::Clock;
 use crate::config::Config;
-use crate::faults::{Fault, FaultError, Faults};
+use crate::faults::{Fault, FaultError};
+use crate::injector::Faults;
 use crate::management::Management;
 use crate::recorder::{Call, Recorder, RelayRecord, Totals};
 use crate::routes::App;
@@ -46,6 +48,10 @@ pub struct SimConfig {
 impl SimConfig {
     /// A free port on 127.0.0.1, nobody on the whitelist, no fault port, the system's clock.
     #[must_use]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the default clock: the one place that asks the machine"
+    )]
     pub fn new(config_dir: impl Into<PathBuf>) -> Self {
         Self {
             config_dir: config_dir.into(),
@@ -82,6 +88,7 @@ pub enum StartError {
 pub struct ZooidSim {
     controls: Arc<Controls>,
     admin_addr: Option<SocketAddr>,
+    admin_task: Option<JoinHandle<()>>,
     admin_stop: CancellationToken,
 }
 
@@ -104,7 +111,7 @@ impl ZooidSim {
             api_host: config
                 .api_host
                 .unwrap_or_else(|| format!("127.0.0.1:{}", addr.port())),
-            management: Management::new(Arc::clone(&store), config.clock),
+            management: Management::new(Arc::clone(&store), config.whitelist, config.clock),
             store,
             faults: Faults::new(config.seed),
             recorder: Arc::new(Recorder::new(config.calls_kept)),
@@ -112,26 +119,25 @@ impl ZooidSim {
         let server = Server::start(Arc::clone(&app), listener)
             .map_err(|source| StartError::Listen { addr, source })?;
         let controls = Arc::new(Controls { app, server });
-        let admin_stop = CancellationToken::new();
-        let admin_addr = match config.admin_port {
-            None => None,
-            Some(port) => {
-                let (listener, addr) = bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port))).await?;
-                tokio::spawn(admin::serve(
-                    listener,
-                    Arc::clone(&controls),
-                    admin_stop.clone(),
-                ));
-                Some(addr)
-            }
-        };
-        let sim = Self {
+        let mut sim = Self {
             controls,
-            admin_addr,
-            admin_stop,
+            admin_addr: None,
+            admin_task: None,
+            admin_stop: CancellationToken::new(),
         };
-        sim.whitelist(config.whitelist);
+        if let Some(port) = config.admin_port {
+            sim.open_admin(port).await?;
+        }
         Ok(sim)
+    }
+
+    async fn open_admin(&mut self, port: u16) -> Result<(), StartError> {
+        let (listener, addr) = bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port))).await?;
+        let controls = Arc::clone(&self.controls);
+        let serving = admin::serve(listener, controls, self.admin_stop.clone());
+        self.admin_task = Some(tokio::spawn(serving));
+        self.admin_addr = Some(addr);
+        Ok(())
     }
 
     /// The address that is bound.
@@ -184,7 +190,7 @@ impl ZooidSim {
         self.controls.server.down().await;
     }
 
-    /// Loads the folder anew and listens again on the same port, as a restarted zooid does.
+    /// Loads the folder anew and listens again on the same port, as a restarted zooid does. Does nothing when it is up.
     ///
     /// # Errors
     /// As [`ZooidSim::start`].
@@ -265,9 +271,15 @@ impl ZooidSim {
     }
 
     /// Ends faults, stops listening, lets answers under way go out for up to ten seconds, and frees the ports.
-    pub async fn shutdown(self) {
+    pub async fn shutdown(mut self) {
         self.clear_faults();
         self.controls.server.stop().await;
+        self.admin_stop.cancel();
+        if let Some(task) = self.admin_task.take()
+            && let Err(error) = task.await
+        {
+            tracing::error!(%error, "the fault port ended early");
+        }
     }
 }
 
@@ -280,6 +292,9 @@ impl Drop for ZooidSim {
 
 impl Controls {
     pub(crate) async fn up(&self) -> Result<(), StartError> {
+        if self.server.is_up() {
+            return Ok(());
+        }
         self.app.store.load_all()?;
         self.server.up().await.map_err(|source| StartError::Listen {
             addr: self.server.addr(),

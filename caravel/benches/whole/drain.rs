@@ -37,7 +37,9 @@ pub async fn run() {
     );
     for processes in [1, 2, 4] {
         let rate = drain_http(processes).await;
-        println!("{HTTP_JOBS} signed syncs to a stand-in zooid, {processes} worker process(es), 16 slots each: {rate:.0} syncs/s");
+        println!(
+            "{HTTP_JOBS} signed syncs to a stand-in zooid, {processes} worker process(es), 16 slots each: {rate:.0} syncs/s"
+        );
     }
 }
 
@@ -56,11 +58,15 @@ async fn drain_own() -> f64 {
 
 async fn drain_http(processes: usize) -> f64 {
     let zooid_folder = tempfile::tempdir().unwrap();
-    let sim = ZooidSim::start(SimConfig::new(zooid_folder.path())).await.unwrap();
+    let sim = ZooidSim::start(SimConfig::new(zooid_folder.path()))
+        .await
+        .unwrap();
     let fixture = Fixture::new().await;
     fixture.create_many(HTTP_JOBS).await;
     let began = Instant::now();
-    let workers: Vec<WorkerProcess> = (0..processes).map(|_| WorkerProcess::spawn(&fixture, &sim)).collect();
+    let workers: Vec<WorkerProcess> = (0..processes)
+        .map(|_| WorkerProcess::spawn(&fixture, &sim))
+        .collect();
     fixture.all_synced(HTTP_JOBS).await;
     let rate = count(HTTP_JOBS) / began.elapsed().as_secs_f64();
     assert_eq!(sim.max_overlap(), 1);

@@ -19,8 +19,13 @@ const EVERY: Duration = Duration::from_millis(20);
 pub async fn run() {
     let fixture = Fixture::new().await;
     fixture.create_many(BACKLOG).await;
-    let workers: Vec<Process> = (0..PROCESSES).map(|_| Process::spawn(&fixture.database(), SLOTS)).collect();
-    until(Duration::from_secs(30), async || attempts(&fixture).await.len() == PROCESSES).await;
+    let workers: Vec<Process> = (0..PROCESSES)
+        .map(|_| Process::spawn(&fixture.database(), SLOTS))
+        .collect();
+    until(Duration::from_secs(30), async || {
+        attempts(&fixture).await.len() == PROCESSES
+    })
+    .await;
 
     let before = attempts(&fixture).await;
     let mut ticks = tokio::time::interval(EVERY);
@@ -38,7 +43,10 @@ pub async fn run() {
     let shares: Vec<String> = after
         .iter()
         .map(|(worker, now)| {
-            let then = before.iter().find(|(name, _)| name == worker).map_or(0, |(_, count)| *count);
+            let then = before
+                .iter()
+                .find(|(name, _)| name == worker)
+                .map_or(0, |(_, count)| *count);
             (now - then).to_string()
         })
         .collect();
@@ -53,11 +61,13 @@ pub async fn run() {
 }
 
 async fn attempts(fixture: &Fixture) -> Vec<(String, i64)> {
-    sqlx::query("SELECT worker_id, count(*) FROM sync_attempt GROUP BY worker_id ORDER BY worker_id")
-        .fetch_all(fixture.db.readers())
-        .await
-        .unwrap()
-        .iter()
-        .map(|row| (row.get(0), row.get(1)))
-        .collect()
+    sqlx::query(
+        "SELECT worker_id, count(*) FROM sync_attempt GROUP BY worker_id ORDER BY worker_id",
+    )
+    .fetch_all(fixture.db.readers())
+    .await
+    .unwrap()
+    .iter()
+    .map(|row| (row.get(0), row.get(1)))
+    .collect()
 }

@@ -42,7 +42,11 @@ impl Fixture {
             max_attempts: POLICY.max_attempts,
         };
         let command = Command::new(db.clone(), context);
-        let owner = nostr::Keys::generate().public_key().to_hex().parse().unwrap();
+        let owner = nostr::Keys::generate()
+            .public_key()
+            .to_hex()
+            .parse()
+            .unwrap();
         let fixture = Self {
             folder,
             db,
@@ -85,16 +89,21 @@ impl Fixture {
 
     /// How many relays zooid has accepted in their newest generation.
     pub async fn synced(&self) -> i64 {
-        sqlx::query_scalar("SELECT count(*) FROM relay_sync WHERE synced_generation = desired_generation")
-            .fetch_one(self.db.readers())
-            .await
-            .unwrap()
+        sqlx::query_scalar(
+            "SELECT count(*) FROM relay_sync WHERE synced_generation = desired_generation",
+        )
+        .fetch_one(self.db.readers())
+        .await
+        .unwrap()
     }
 
     /// Waits until all of `count` relays are in step.
     pub async fn all_synced(&self, count: usize) {
         let count = i64::try_from(count).unwrap();
-        until(Duration::from_mins(5), async || self.synced().await >= count).await;
+        until(Duration::from_mins(5), async || {
+            self.synced().await >= count
+        })
+        .await;
     }
 }
 

@@ -12,7 +12,9 @@ const TICKS_PER_SECOND: f64 = 100.0;
 
 pub async fn run() {
     let zooid_folder = tempfile::tempdir().unwrap();
-    let sim = ZooidSim::start(SimConfig::new(zooid_folder.path())).await.unwrap();
+    let sim = ZooidSim::start(SimConfig::new(zooid_folder.path()))
+        .await
+        .unwrap();
     let fixture = Fixture::new().await;
     let worker = WorkerProcess::spawn(&fixture, &sim);
     worker.ready(&fixture).await;
@@ -44,6 +46,14 @@ fn cpu_seconds(pid: u32) -> f64 {
 
 fn resident_mib(pid: u32) -> f64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-    let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
-    line.split_whitespace().nth(1).unwrap().parse::<f64>().unwrap() / 1024.0
+    let line = status
+        .lines()
+        .find(|line| line.starts_with("VmRSS:"))
+        .unwrap();
+    line.split_whitespace()
+        .nth(1)
+        .unwrap()
+        .parse::<f64>()
+        .unwrap()
+        / 1024.0
 }

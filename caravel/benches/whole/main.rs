@@ -3,7 +3,11 @@
 //! Absolute figures belong to the machine they were taken on. Every ratio is against a baseline measured in the same run,
 //! and what is reported is the median of several rounds.
 
-#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark fails by panicking and reports on its standard output")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a benchmark fails by panicking and reports on its standard output"
+)]
 
 mod creates;
 mod drain;
@@ -19,16 +23,28 @@ mod stock;
 const SECTIONS: [&str; 5] = ["pickup", "drain", "creates", "fairness", "idle"];
 
 fn main() {
-    let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    let arguments: Vec<String> = std::env::args()
+        .skip(1)
+        .filter(|argument| argument != "--bench")
+        .collect();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .unwrap();
     if let [child, database, slots] = arguments.as_slice()
         && child == noop_worker::ARGUMENT
     {
         runtime.block_on(noop_worker::run(database, slots.parse().unwrap()));
         return;
     }
-    if let Some(unknown) = arguments.iter().find(|name| !SECTIONS.contains(&name.as_str())) {
-        println!("there is no section {unknown}; there are {}", SECTIONS.join(", "));
+    if let Some(unknown) = arguments
+        .iter()
+        .find(|name| !SECTIONS.contains(&name.as_str()))
+    {
+        println!(
+            "there is no section {unknown}; there are {}",
+            SECTIONS.join(", ")
+        );
         std::process::exit(2);
     }
     println!("{}", stats::machine());

@@ -23,7 +23,9 @@ pub const ARGUMENT: &str = "noop-worker";
 
 /// Starts one in this process.
 pub async fn start(db: Db, slots: usize, stop: CancellationToken) -> RunningWorker {
-    let id: WorkerId = format!("noop-{}-{}", std::process::id(), rand::random::<u32>()).parse().unwrap();
+    let id: WorkerId = format!("noop-{}-{}", std::process::id(), rand::random::<u32>())
+        .parse()
+        .unwrap();
     let config = RunConfig {
         engine: EngineConfig {
             worker: id,
@@ -39,7 +41,9 @@ pub async fn start(db: Db, slots: usize, stop: CancellationToken) -> RunningWork
         },
         drain: Duration::from_secs(10),
     };
-    worker::start(db, Arc::new(SystemClock), config, accept, stop).await.unwrap()
+    worker::start(db, Arc::new(SystemClock), config, accept, stop)
+        .await
+        .unwrap()
 }
 
 async fn accept(_sync: ClaimedSync) -> SyncReport {
@@ -53,7 +57,11 @@ async fn accept(_sync: ClaimedSync) -> SyncReport {
 /// What the child process does: works until it is killed.
 pub async fn run(database: &str, slots: usize) {
     let db = fixture::open(Path::new(database).to_owned(), Role::Background).await;
-    start(db, slots, CancellationToken::new()).await.ended().await.unwrap();
+    start(db, slots, CancellationToken::new())
+        .await
+        .ended()
+        .await
+        .unwrap();
 }
 
 /// A worker process, killed when dropped.

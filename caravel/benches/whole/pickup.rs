@@ -17,7 +17,9 @@ const CREATES: usize = 500;
 
 pub async fn run() {
     let zooid_folder = tempfile::tempdir().unwrap();
-    let sim = ZooidSim::start(SimConfig::new(zooid_folder.path())).await.unwrap();
+    let sim = ZooidSim::start(SimConfig::new(zooid_folder.path()))
+        .await
+        .unwrap();
     // Taken after the start: what the stand-in counts from lies a little earlier, so the figures err upwards.
     let origin = Instant::now();
     let fixture = Fixture::new().await;
@@ -52,13 +54,23 @@ impl WorkerProcess {
         let keys = Keys::generate();
         let mut whitelist: Vec<String> = Self::whitelisted(fixture);
         whitelist.push(keys.public_key().to_hex());
-        std::fs::write(fixture.folder.path().join("whitelist"), whitelist.join("\n")).unwrap();
+        std::fs::write(
+            fixture.folder.path().join("whitelist"),
+            whitelist.join("\n"),
+        )
+        .unwrap();
         sim.whitelist(whitelist);
         let child = Command::new(env!("CARGO_BIN_EXE_caravel"))
             .arg("worker")
             .current_dir(fixture.folder.path())
-            .env("DATABASE_URL", format!("sqlite://{}", fixture.database().display()))
-            .env("CARAVEL_SECRETS_KEY", SECRETS_KEY.map(|byte| format!("{byte:02x}")).concat())
+            .env(
+                "DATABASE_URL",
+                format!("sqlite://{}", fixture.database().display()),
+            )
+            .env(
+                "CARAVEL_SECRETS_KEY",
+                SECRETS_KEY.map(|byte| format!("{byte:02x}")).concat(),
+            )
             .env("RELAY_DOMAIN", RELAY_DOMAIN)
             .env("ZOOID_API_URL", sim.api_url())
             .env("ZOOID_API_SECRET", keys.secret_key().to_secret_hex())
@@ -85,11 +97,12 @@ impl WorkerProcess {
     pub async fn ready(&self, fixture: &Fixture) {
         let pid = self.id();
         until(Duration::from_secs(30), async || {
-            let registered: i64 = sqlx::query_scalar("SELECT count(*) FROM worker_heartbeat WHERE pid = $1")
-                .bind(pid)
-                .fetch_one(fixture.db.readers())
-                .await
-                .unwrap();
+            let registered: i64 =
+                sqlx::query_scalar("SELECT count(*) FROM worker_heartbeat WHERE pid = $1")
+                    .bind(pid)
+                    .fetch_one(fixture.db.readers())
+                    .await
+                    .unwrap();
             registered == 1
         })
         .await;

@@ -33,9 +33,16 @@ pub async fn drain(jobs: usize, slots: usize, limit: Duration) -> f64 {
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
         .busy_timeout(Duration::from_secs(5));
-    let pool = SqlitePoolOptions::new().max_connections(5).connect_with(options).await.unwrap();
+    let pool = SqlitePoolOptions::new()
+        .max_connections(5)
+        .connect_with(options)
+        .await
+        .unwrap();
     // The index that Caravel's migrations replace is part of what is compared.
-    sqlx::query("CREATE INDEX IF NOT EXISTS LIdx ON Jobs (lock_by)").execute(&pool).await.unwrap();
+    sqlx::query("CREATE INDEX IF NOT EXISTS LIdx ON Jobs (lock_by)")
+        .execute(&pool)
+        .await
+        .unwrap();
     let config = Config::default().queue("noop").batch_size(slots);
     let mut storage = SqliteStorage::<Noop>::new_with_config(&pool, &config);
     for number in 0..jobs {
@@ -63,12 +70,18 @@ pub async fn drain(jobs: usize, slots: usize, limit: Duration) -> f64 {
     let took = began.elapsed();
     running.abort();
     if finished.is_err() {
-        println!("   (the stock consumer was stopped after {} of {jobs} jobs)", done.load(Ordering::Relaxed));
+        println!(
+            "   (the stock consumer was stopped after {} of {jobs} jobs)",
+            done.load(Ordering::Relaxed)
+        );
     }
     count(done.load(Ordering::Relaxed)) / took.as_secs_f64()
 }
 
-#[expect(clippy::cast_precision_loss, reason = "counts of jobs are far below 2^52")]
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "counts of jobs are far below 2^52"
+)]
 pub fn count(number: usize) -> f64 {
     number as f64
 }

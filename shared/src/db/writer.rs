@@ -392,7 +392,7 @@ async fn begin(options: &DatabaseOptions, mut connection: Option<SqliteConnectio
                 }
             },
             Err(error) => {
-                tracing::warn!(%error, "cannot reopen the database for writing; trying again")
+                tracing::warn!(%error, "cannot reopen the database for writing; trying again");
             }
         }
         tokio::time::sleep(RETRY_PAUSE).await;

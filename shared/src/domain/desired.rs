@@ -63,8 +63,6 @@ impl From<&Relay> for DesiredRelay {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
     use super::*;
     use crate::domain::PlanId;
     use crate::domain::relay::tests::relay;

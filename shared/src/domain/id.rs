@@ -97,8 +97,6 @@ impl FromStr for AttemptId {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
     use proptest::prelude::*;
     use rand::SeedableRng;
     use rand::rngs::SmallRng;

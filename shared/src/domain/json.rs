@@ -83,8 +83,6 @@ impl<'a> Fields<'a> {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
     use proptest::prelude::*;
     use serde_json::json;
 

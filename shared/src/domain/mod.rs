@@ -14,6 +14,7 @@ mod relay;
 mod relay_input;
 mod rules;
 mod schema;
+mod secret;
 mod settings;
 mod settings_patch;
 mod sync;
@@ -32,6 +33,7 @@ pub use relay::{Relay, RelayStatus};
 pub use relay_input::{CreateRelayInput, NewRelay, RelayPatch, UpdateRelayInput};
 pub use rules::{RESERVED_SUBDOMAINS, Rules, ValidationError};
 pub use schema::Schema;
+pub use secret::RelaySecret;
 pub use settings::RelaySettings;
 pub use settings_patch::{
     CustomDomainChange, INFO_DESCRIPTION_MAX_CHARS, INFO_ICON_MAX_CHARS, INFO_NAME_MAX_CHARS,

@@ -45,8 +45,6 @@ impl TryFrom<PublicKey> for Pubkey {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
     use proptest::prelude::*;
 
     use super::*;

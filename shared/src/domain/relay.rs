@@ -63,8 +63,6 @@ pub struct Relay {
 
 #[cfg(test)]
 pub(super) mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
     use super::*;
     use crate::domain::PlanId;
 

@@ -159,8 +159,6 @@ fn zooid_domain_immutable() -> ValidationError {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
     use proptest::prelude::*;
     use serde_json::json;
 

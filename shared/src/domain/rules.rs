@@ -139,8 +139,6 @@ impl Rules {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
     use super::*;
 
     fn rules() -> Rules {

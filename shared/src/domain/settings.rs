@@ -132,8 +132,6 @@ fn custom_domain_or_empty<S: Serializer>(
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
     use serde_json::json;
 
     use super::*;

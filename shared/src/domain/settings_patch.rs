@@ -185,8 +185,6 @@ fn check_icon(icon: &str) -> Result<(), ValidationError> {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
     use proptest::prelude::*;
     use serde_json::{Value, json};
 

@@ -105,8 +105,6 @@ pub(super) use {text_enum, text_type};
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
     text_enum! {
         /// A test subject.
         Tide, "tide" {

@@ -212,38 +212,8 @@ async fn take_over(
     policy: &RetryPolicy,
     crash_budget: u32,
 ) -> Result<u64, sqlx::Error> {
-    sqlx::query(concat!(
-        "UPDATE sync_attempt
-         SET outcome = 'lost',
-             kind = $2,
-             message = 'the worker ' || worker_id || ' stopped beating while it ran this attempt',
-             finished_at = $3
-         WHERE finished_at IS NULL
-           AND job_id IN (",
-        held_jobs!(),
-        ")"
-    ))
-    .bind(dead)
-    .bind(FailureKind::WorkerLost.as_str())
-    .bind(now.timestamp_millis())
-    .execute(&mut *tx)
-    .await?;
-    sqlx::query(
-        "UPDATE relay_sync
-         SET crashes = crashes + 1,
-             quarantined_at = CASE WHEN crashes + 1 >= $2 THEN $3 ELSE quarantined_at END
-         WHERE relay_id IN (
-             SELECT replace(idempotency_key, ':running', '')
-             FROM Jobs INDEXED BY jobs_locked
-             WHERE lock_by = $1
-               AND status = 'Running'
-         )",
-    )
-    .bind(dead)
-    .bind(crash_budget)
-    .bind(now.timestamp())
-    .execute(&mut *tx)
-    .await?;
+    close_attempts(tx, now, dead).await?;
+    count_crashes(tx, now, dead, crash_budget).await?;
     let superseded = end_held(
         tx,
         now,
@@ -314,6 +284,55 @@ async fn take_over(
     .rows_affected();
     tx.wake(WakeKind::Worker);
     Ok(superseded + quarantined + returned)
+}
+
+async fn close_attempts(
+    tx: &mut WriteTx,
+    now: DateTime<Utc>,
+    dead: &str,
+) -> Result<(), sqlx::Error> {
+    sqlx::query(concat!(
+        "UPDATE sync_attempt
+         SET outcome = 'lost',
+             kind = $2,
+             message = 'the worker ' || worker_id || ' stopped beating while it ran this attempt',
+             finished_at = $3
+         WHERE finished_at IS NULL
+           AND job_id IN (",
+        held_jobs!(),
+        ")"
+    ))
+    .bind(dead)
+    .bind(FailureKind::WorkerLost.as_str())
+    .bind(now.timestamp_millis())
+    .execute(&mut *tx)
+    .await?;
+    Ok(())
+}
+
+async fn count_crashes(
+    tx: &mut WriteTx,
+    now: DateTime<Utc>,
+    dead: &str,
+    crash_budget: u32,
+) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "UPDATE relay_sync
+         SET crashes = crashes + 1,
+             quarantined_at = CASE WHEN crashes + 1 >= $2 THEN $3 ELSE quarantined_at END
+         WHERE relay_id IN (
+             SELECT replace(idempotency_key, ':running', '')
+             FROM Jobs INDEXED BY jobs_locked
+             WHERE lock_by = $1
+               AND status = 'Running'
+         )",
+    )
+    .bind(dead)
+    .bind(crash_budget)
+    .bind(now.timestamp())
+    .execute(&mut *tx)
+    .await?;
+    Ok(())
 }
 
 async fn end_held(

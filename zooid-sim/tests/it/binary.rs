@@ -8,8 +8,18 @@ use tempfile::TempDir;
 
 use crate::harness::*;
 
-fn spawn(dir: &TempDir) -> Child {
-    Command::new(env!("CARGO_BIN_EXE_zooid-sim"))
+/// The process, which does not outlive a failing test.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It has ended already when the test succeeds.
+        let _ = self.0.kill();
+    }
+}
+
+fn spawn(dir: &TempDir) -> Running {
+    let child = Command::new(env!("CARGO_BIN_EXE_zooid-sim"))
         .env_clear()
         .env("HOST", "127.0.0.1")
         .env("PORT", "0")
@@ -25,13 +35,15 @@ fn spawn(dir: &TempDir) -> Child {
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
-        .unwrap()
+        .unwrap();
+    Running(child)
 }
 
 #[tokio::test]
 async fn it_says_where_it_listens_serves_and_stops_at_sigterm() {
     let dir = TempDir::new().unwrap();
-    let mut child = spawn(&dir);
+    let mut running = spawn(&dir);
+    let child = &mut running.0;
     let mut stdout = BufReader::new(child.stdout.take().unwrap());
     let mut line = String::new();
     stdout.read_line(&mut line).unwrap();

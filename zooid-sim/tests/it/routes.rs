@@ -113,7 +113,18 @@ async fn an_id_is_percent_decoded() {
 
 #[tokio::test]
 async fn an_id_never_leads_out_of_the_folder() {
-    let harness = start().await;
+    let dir = tempfile::TempDir::new().unwrap();
+    let sim = zooid_sim::ZooidSim::start(zooid_sim::SimConfig {
+        config_dir: dir.path().join("config"),
+        ..config_for(&dir)
+    })
+    .await
+    .unwrap();
+    let harness = Harness {
+        sim,
+        dir,
+        client: client(),
+    };
     let url = harness.url("/relay/../escaped");
     let request = harness
         .request("POST", "/relay/..%2Fescaped")
@@ -124,13 +135,5 @@ async fn an_id_never_leads_out_of_the_folder() {
 
     assert_eq!(status, 500);
     assert!(text.starts_with("failed to write config: "), "{text}");
-    assert!(
-        !harness
-            .dir
-            .path()
-            .parent()
-            .unwrap()
-            .join("escaped.toml")
-            .exists()
-    );
+    assert!(!harness.file("escaped").exists());
 }

@@ -1,6 +1,5 @@
 //! The writer's promises, each with the neighbours that a failure must not touch.
 
-
 use futures::future::join_all;
 use sqlx::{Row, SqlitePool};
 
@@ -126,9 +125,8 @@ async fn an_error_a_panic_and_a_unique_violation_harm_no_neighbour() {
     });
     let panic = AssertUnwindSafe(writer.write(async move |tx: &mut WriteTx| {
         insert(tx, "lost").await?;
-        if true {
-            panic!("on purpose");
-        }
+        std::panic::panic_any("on purpose");
+        #[expect(unreachable_code, reason = "the closure needs a type")]
         Ok::<(), TestError>(())
     }))
     .catch_unwind();

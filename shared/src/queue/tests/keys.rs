@@ -158,7 +158,7 @@ async fn check(tx: &mut WriteTx) -> Outcome {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_key_scheme_holds_under_a_random_walk() {
     let seed: u64 = rand::random();
-    println!("seed {seed}");
+    eprintln!("seed {seed}");
     let (_folder, db) = database().await;
     populate(&db, RELAYS, &WORKERS).await;
     let mut walk = Walk {

@@ -1,6 +1,5 @@
 //! The queue against a real database file: its keys, its recovery, and what its statements cost.
 
-
 mod keys;
 mod plans;
 mod recovery;

@@ -1,0 +1,14 @@
+//! The client of zooid, the server that runs the relays (`docs/zooid.md`).
+//!
+//! Invariants: a relay's secret is sent to create or repair it and otherwise never leaves; every text kept from an
+//! answer is redacted and bounded; a sync ends before its deadline.
+
+mod answer;
+mod client;
+mod exchange;
+pub mod nip98;
+mod renderer;
+mod sync;
+
+pub use client::{ZooidClient, ZooidClientError};
+pub use renderer::Renderer;
