@@ -12,27 +12,30 @@ async fn a_drain_finishes_what_runs_and_claims_nothing_more() {
     let fixture = Fixture::new().await;
     fixture.create("running").await;
     fixture.create("waiting").await;
-    let gate = Arc::new(Semaphore::new(0));
-    let open = Arc::clone(&gate);
+    let (started, gate) = (Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)));
+    let (starting, open) = (Arc::clone(&started), Arc::clone(&gate));
     let worker = fixture
         .start(1, Duration::from_secs(30), move |_| {
-            let gate = Arc::clone(&open);
+            let (started, gate) = (Arc::clone(&starting), Arc::clone(&open));
             async move {
+                started.add_permits(1);
                 gate.acquire().await.unwrap().forget();
                 accepted()
             }
         })
         .await;
-    fixture.until(1, "SELECT count(*) FROM Jobs WHERE status = 'Running'").await;
+    started.acquire().await.unwrap().forget();
 
     worker.drain();
     gate.add_permits(10);
 
     assert_eq!(worker.ended().await.unwrap(), Ended::Drained);
     assert_eq!(fixture.count(SYNCED).await, 1);
-    let untouched = "SELECT count(*) FROM Jobs WHERE status = 'Pending' AND attempts = 0 AND lock_by IS NULL";
+    let untouched =
+        "SELECT count(*) FROM Jobs WHERE status = 'Pending' AND attempts = 0 AND lock_by IS NULL";
     assert_eq!(fixture.count(untouched).await, 1);
-    let signed_off = "SELECT count(*) FROM worker_heartbeat WHERE stopped_at IS NOT NULL AND dead_at IS NULL";
+    let signed_off =
+        "SELECT count(*) FROM worker_heartbeat WHERE stopped_at IS NOT NULL AND dead_at IS NULL";
     assert_eq!(fixture.count(signed_off).await, 1);
 }
 
@@ -40,10 +43,15 @@ async fn a_drain_finishes_what_runs_and_claims_nothing_more() {
 async fn a_drain_that_takes_too_long_is_cut_short_and_leaves_the_job_to_others() {
     let fixture = Fixture::new().await;
     fixture.create("hanging").await;
+    let started = Arc::new(Semaphore::new(0));
+    let starting = Arc::clone(&started);
     let worker = fixture
-        .start(1, Duration::from_millis(50), async |_| std::future::pending().await)
+        .start(1, Duration::from_millis(50), move |_| {
+            starting.add_permits(1);
+            std::future::pending()
+        })
         .await;
-    fixture.until(1, "SELECT count(*) FROM Jobs WHERE status = 'Running'").await;
+    started.acquire().await.unwrap().forget();
 
     worker.drain();
 

@@ -103,7 +103,10 @@ impl Fixture {
 
     /// The answer of a query that counts something.
     pub async fn count(&self, sql: &'static str) -> i64 {
-        sqlx::query_scalar(sql).fetch_one(self.db.readers()).await.unwrap()
+        sqlx::query_scalar(sql)
+            .fetch_one(self.db.readers())
+            .await
+            .unwrap()
     }
 
     /// Waits until a query counts `wanted`.
@@ -119,7 +122,8 @@ impl Fixture {
     }
 }
 
-pub const SYNCED: &str = "SELECT count(*) FROM relay_sync WHERE synced_generation = desired_generation";
+pub const SYNCED: &str =
+    "SELECT count(*) FROM relay_sync WHERE synced_generation = desired_generation";
 
 fn owner() -> Pubkey {
     OWNER.parse().unwrap()

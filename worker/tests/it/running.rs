@@ -36,7 +36,9 @@ async fn a_failed_sync_waits_for_its_time_and_no_other_relay_waits_for_it() {
         .start(1, DRAIN, move |sync| {
             let counted = Arc::clone(&counted);
             async move {
-                if sync.desired.settings.subdomain.as_str() == "failing" && counted.fetch_add(1, Ordering::SeqCst) == 0 {
+                if sync.desired.settings.subdomain.as_str() == "failing"
+                    && counted.fetch_add(1, Ordering::SeqCst) == 0
+                {
                     return unreachable();
                 }
                 accepted()
@@ -44,7 +46,12 @@ async fn a_failed_sync_waits_for_its_time_and_no_other_relay_waits_for_it() {
         })
         .await;
     fixture.create("failing").await;
-    fixture.until(1, "SELECT count(*) FROM Jobs WHERE status = 'Pending' AND attempts = 1").await;
+    fixture
+        .until(
+            1,
+            "SELECT count(*) FROM Jobs WHERE status = 'Pending' AND attempts = 1",
+        )
+        .await;
 
     // The only slot is free while the failed relay waits.
     fixture.create("healthy").await;
@@ -61,7 +68,11 @@ async fn a_panicking_sync_is_recorded_and_the_worker_goes_on() {
     let fixture = Fixture::new().await;
     fixture
         .start(2, DRAIN, async |sync| {
-            assert_ne!(sync.desired.settings.subdomain.as_str(), "poison", "on purpose");
+            assert_ne!(
+                sync.desired.settings.subdomain.as_str(),
+                "poison",
+                "on purpose"
+            );
             accepted()
         })
         .await;
@@ -69,11 +80,20 @@ async fn a_panicking_sync_is_recorded_and_the_worker_goes_on() {
     fixture.create("healthy").await;
 
     fixture.until(1, SYNCED).await;
-    fixture.until(1, "SELECT count(*) FROM sync_attempt WHERE kind = 'our_fault'").await;
+    fixture
+        .until(
+            1,
+            "SELECT count(*) FROM sync_attempt WHERE kind = 'our_fault'",
+        )
+        .await;
     fixture.create("another").await;
     fixture.until(2, SYNCED).await;
     let quoted = "SELECT count(*) FROM sync_attempt WHERE message LIKE '%on purpose%'";
-    assert_eq!(fixture.count(quoted).await, 0, "a panic's text may quote a secret");
+    assert_eq!(
+        fixture.count(quoted).await,
+        0,
+        "a panic's text may quote a secret"
+    );
 }
 
 #[tokio::test]
@@ -88,7 +108,11 @@ async fn no_more_syncs_run_than_there_are_slots() {
     let (in_handler, peak, open) = (Arc::clone(&running), Arc::clone(&most), Arc::clone(&gate));
     fixture
         .start(3, DRAIN, move |_| {
-            let (running, most, gate) = (Arc::clone(&in_handler), Arc::clone(&peak), Arc::clone(&open));
+            let (running, most, gate) = (
+                Arc::clone(&in_handler),
+                Arc::clone(&peak),
+                Arc::clone(&open),
+            );
             async move {
                 most.fetch_max(running.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
                 gate.acquire().await.unwrap().forget();
@@ -114,10 +138,12 @@ async fn a_relay_that_lost_its_job_is_found_by_the_periodic_look() {
     fixture.create("forgotten").await;
     fixture
         .db
-        .write(async move |tx: &mut shared::db::WriteTx| -> Result<(), Lost> {
-            sqlx::query("DELETE FROM Jobs").execute(&mut *tx).await?;
-            Ok(())
-        })
+        .write(
+            async move |tx: &mut shared::db::WriteTx| -> Result<(), Lost> {
+                sqlx::query("DELETE FROM Jobs").execute(&mut *tx).await?;
+                Ok(())
+            },
+        )
         .await
         .unwrap();
 
