@@ -238,11 +238,7 @@ impl Rule for OwnerOrAdmin {
     type Proof = RelayAccess;
     const ACCESS: Access = Access::OwnerOrAdmin;
 
-    async fn admit(
-        self,
-        state: &ApiState,
-        request: &mut Request,
-    ) -> Result<RelayAccess, ApiError> {
+    async fn admit(self, state: &ApiState, request: &mut Request) -> Result<RelayAccess, ApiError> {
         let caller = Caller::of(state, request).await?;
         let PathParam(id): PathParam<RelayId> = request.extract_parts_with_state(state).await?;
         let relay = state.query().get_relay(&id).await?;

@@ -65,10 +65,7 @@ impl<T: Serialize> IntoResponse for Data<T> {
 pub fn json(status: StatusCode, body: Vec<u8>) -> Response {
     (
         status,
-        [(
-            CONTENT_TYPE,
-            HeaderValue::from_static("application/json"),
-        )],
+        [(CONTENT_TYPE, HeaderValue::from_static("application/json"))],
         body,
     )
         .into_response()

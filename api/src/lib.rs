@@ -11,6 +11,7 @@ mod data;
 mod error;
 mod filters;
 mod path;
+pub mod program;
 mod route;
 pub mod routes;
 mod server;

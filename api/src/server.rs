@@ -27,8 +27,8 @@ pub async fn serve(
     let listener = listener.tap_io(|socket| {
         let _ = socket.set_nodelay(true);
     });
-    let serving = axum::serve(listener, router(state))
-        .with_graceful_shutdown(stop.clone().cancelled_owned());
+    let serving =
+        axum::serve(listener, router(state)).with_graceful_shutdown(stop.clone().cancelled_owned());
     let out_of_patience = async {
         stop.cancelled().await;
         tokio::time::sleep(GRACE).await;

@@ -26,13 +26,15 @@ pub struct Identity {
 /// [`ApiError::Unauthorized`] whatever is wrong with the proof; an error of the body when it cannot be read.
 pub async fn authenticate(state: &ApiState, request: &mut Request) -> Result<Identity, ApiError> {
     let uri = request.uri();
-    let signed = nip98::Signed {
+    let target = nip98::Target {
         method: request.method(),
-        path_and_query: uri.path_and_query().map_or(uri.path(), |both| both.as_str()),
+        path_and_query: uri
+            .path_and_query()
+            .map_or(uri.path(), |both| both.as_str()),
     };
     let signer = nip98::verify(
         request.headers(),
-        signed,
+        target,
         state.base_url(),
         state.auth(),
         state.clock().now(),

@@ -40,7 +40,10 @@ async fn list(
         status: filters.get("status")?,
         sync_state: filters.get("sync_state")?,
     };
-    let relays = state.query().list_relays(&filter, &Pagination::all()).await?;
+    let relays = state
+        .query()
+        .list_relays(&filter, &Pagination::all())
+        .await?;
     Ok(Data::ok(relays))
 }
 
@@ -72,7 +75,10 @@ async fn update(
     (RequestTrace(trace), Json(input)): (RequestTrace, Json<UpdateRelayInput>),
 ) -> Result<Data<Relay>, ApiError> {
     let patch = input.validate(state.rules())?;
-    let relay = state.command().update_relay(trace, relay.into_id(), patch).await?;
+    let relay = state
+        .command()
+        .update_relay(trace, relay.into_id(), patch)
+        .await?;
     Ok(Data::ok(relay))
 }
 
@@ -81,7 +87,10 @@ async fn deactivate(
     relay: RelayAccess,
     RequestTrace(trace): RequestTrace,
 ) -> Result<Data<Relay>, ApiError> {
-    let relay = state.command().deactivate_relay(trace, relay.into_id()).await?;
+    let relay = state
+        .command()
+        .deactivate_relay(trace, relay.into_id())
+        .await?;
     Ok(Data::ok(relay))
 }
 

@@ -36,11 +36,7 @@ async fn create(
     Ok(Data::ok(state.command().create_tenant(new).await?))
 }
 
-async fn show(
-    state: ApiState,
-    tenant: TenantAccess,
-    (): (),
-) -> Result<Data<Tenant>, ApiError> {
+async fn show(state: ApiState, tenant: TenantAccess, (): ()) -> Result<Data<Tenant>, ApiError> {
     let pubkey = tenant.into_pubkey();
     Ok(Data::ok(state.query().get_tenant(&pubkey).await?))
 }
