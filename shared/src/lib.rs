@@ -9,10 +9,12 @@
 //! and above these, each knowing only those before it: database, repositories, queue, commands and queries.
 
 pub mod clock;
+pub mod command;
 pub mod config;
 pub mod crypto;
 pub mod db;
 pub mod domain;
+pub mod query;
 pub mod queue;
 pub mod repositories;
 pub mod telemetry;

@@ -220,8 +220,6 @@ fn answer(
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
-
     use super::*;
 
     fn status_of(plan: &Plan) -> Option<u16> {

@@ -162,13 +162,12 @@ impl Engine {
     /// and is recorded. Whoever wants to bound that wait drops the future; the rest is taken over by other workers.
     pub async fn run(mut self) {
         let mut again = false;
-        loop {
+        while !self.is_drained() {
             let reason = if again {
                 Reason::Look
             } else {
                 self.sleep().await
             };
-            let stopping = self.stop.is_cancelled();
             let due = matches!(reason, Reason::Due);
             if let Reason::Outcome(outcome) = reason {
                 self.receive(outcome);
@@ -176,10 +175,7 @@ impl Engine {
             while let Ok(outcome) = self.outcomes.try_recv() {
                 self.receive(outcome);
             }
-            if stopping && self.state.running == 0 && self.state.finished.is_empty() {
-                break;
-            }
-            again = match self.turn(stopping, due).await {
+            again = match self.turn(due).await {
                 Ok(()) => false,
                 Err(error) => {
                     tracing::warn!(
@@ -192,6 +188,10 @@ impl Engine {
             };
         }
         self.sign_off().await;
+    }
+
+    fn is_drained(&self) -> bool {
+        self.stop.is_cancelled() && self.state.running == 0 && self.state.finished.is_empty()
     }
 
     fn receive(&mut self, outcome: Finished) {
@@ -243,10 +243,10 @@ impl Engine {
     }
 
     /// Takes a turn if there is anything to record, to show or to claim.
-    async fn turn(&mut self, stopping: bool, due: bool) -> Result<(), TurnError> {
+    async fn turn(&mut self, due: bool) -> Result<(), TurnError> {
         let monotonic = self.clock.monotonic();
         let beats = monotonic >= self.state.next_beat;
-        let free = if stopping {
+        let free = if self.stop.is_cancelled() {
             0
         } else {
             self.slots - self.state.running

@@ -1,22 +1,37 @@
-//! The activity log.
+//! The `activity` table: the audit log. Rows are added and never changed.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
+use sqlx::{FromRow, Row as _, SqliteExecutor, sqlite::SqliteRow};
 use ulid::Ulid;
 
+use super::{List, Pagination, Repository, row::parsed};
 use crate::{
     db::WriteTx,
-    domain::{Activity, ActivityType, Pubkey, RelayId, ResourceType},
+    domain::{Activity, ActivityType, Pubkey, RelayId},
 };
 
-/// One line to log: an element of the JSON array the statement binds.
+/// The columns of an [`Activity`], for a `SELECT` or `RETURNING`.
+macro_rules! columns {
+    () => {
+        "seq, id, tenant_pubkey, created_at, activity_type, resource_type, resource_id"
+    };
+}
+
+impl Repository for Activity {
+    const ENTITY: &'static str = "activity";
+    const TABLE: &'static str = "activity";
+}
+
+/// One relay's line in the log: an element of the JSON array that [`log_for_relays`] binds.
 #[derive(Debug, Serialize)]
 struct Line<'a> {
     id: String,
     relay: &'a RelayId,
 }
 
-/// Logs that `activity_type` happened to each of `relays`, and announces it to followers after the commit.
+/// Logs that `activity_type` happened to each of `relays`, and announces it to followers after the commit. The tenants
+/// it concerns are the owners; relays that do not exist are passed over.
 ///
 /// # Errors
 /// When the database refuses.
@@ -29,39 +44,164 @@ pub async fn log_for_relays(
     let lines: Vec<Line<'_>> = relays
         .iter()
         .map(|relay| Line {
-            id: Ulid::from_parts(now.timestamp_millis().unsigned_abs(), rand::random())
-                .to_string()
-                .to_ascii_lowercase(),
+            id: new_id(now),
             relay,
         })
         .collect();
     let lines = serde_json::to_string(&lines).map_err(|error| sqlx::Error::Encode(error.into()))?;
-    let logged: Vec<(i64, String, String, String)> = sqlx::query_as(
+    let logged: Vec<Activity> = sqlx::query_as(concat!(
         "INSERT INTO activity (id, tenant_pubkey, created_at, activity_type, resource_type, resource_id)
-         SELECT line.value ->> 'id', relay.tenant_pubkey, $2, $3, $4, relay.id
+         SELECT line.value ->> 'id', relay.tenant_pubkey, $2, $3, 'relay', relay.id
          FROM json_each($1) AS line
          CROSS JOIN relay ON relay.id = line.value ->> 'relay'
-         RETURNING seq, id, tenant_pubkey, resource_id",
-    )
+         RETURNING ",
+        columns!()
+    ))
     .bind(lines)
     .bind(now.timestamp())
     .bind(activity_type.as_str())
-    .bind(ResourceType::Relay.as_str())
     .fetch_all(&mut *tx)
     .await?;
-    for (seq, id, tenant_pubkey, resource_id) in logged {
-        let tenant_pubkey = tenant_pubkey
-            .parse::<Pubkey>()
-            .map_err(|error| sqlx::Error::Decode(error.into()))?;
-        tx.publish(Activity {
-            seq,
-            id,
-            tenant_pubkey,
-            created_at: now.timestamp(),
-            activity_type,
-            resource_type: ResourceType::Relay,
-            resource_id,
-        });
+    for activity in logged {
+        tx.publish(activity);
     }
     Ok(())
+}
+
+/// Logs that `activity_type` happened to the tenant, and announces it to followers after the commit.
+///
+/// # Errors
+/// When the database refuses, as it does for a tenant who does not exist.
+pub async fn log_for_tenant(
+    tx: &mut WriteTx,
+    now: DateTime<Utc>,
+    activity_type: ActivityType,
+    tenant: &Pubkey,
+) -> Result<(), sqlx::Error> {
+    let logged: Activity = sqlx::query_as(concat!(
+        "INSERT INTO activity (id, tenant_pubkey, created_at, activity_type, resource_type, resource_id)
+         VALUES ($1, $4, $2, $3, 'tenant', $4)
+         RETURNING ",
+        columns!()
+    ))
+    .bind(new_id(now))
+    .bind(now.timestamp())
+    .bind(activity_type.as_str())
+    .bind(tenant.as_hex())
+    .fetch_one(&mut *tx)
+    .await?;
+    tx.publish(logged);
+    Ok(())
+}
+
+fn new_id(now: DateTime<Utc>) -> String {
+    Ulid::from_parts(now.timestamp_millis().unsigned_abs(), rand::random())
+        .to_string()
+        .to_ascii_lowercase()
+}
+
+/// What happened at `since` (unix seconds) or later, the oldest first, at most `limit`. A second is listed whole, so a
+/// caller that comes back with the time of the last one it saw misses nothing and must expect that second again.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn list_since<'e>(
+    executor: impl SqliteExecutor<'e>,
+    since: i64,
+    limit: u32,
+) -> Result<Vec<Activity>, sqlx::Error> {
+    sqlx::query_as(concat!(
+        "SELECT ",
+        columns!(),
+        " FROM activity
+          WHERE created_at >= $1
+          ORDER BY created_at, seq
+          LIMIT $2"
+    ))
+    .bind(since)
+    .bind(limit)
+    .fetch_all(executor)
+    .await
+}
+
+/// What comes after position `seq` of the log, in its order, at most `limit`.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn list_after<'e>(
+    executor: impl SqliteExecutor<'e>,
+    seq: i64,
+    limit: u32,
+) -> Result<Vec<Activity>, sqlx::Error> {
+    sqlx::query_as(concat!(
+        "SELECT ",
+        columns!(),
+        " FROM activity
+          WHERE seq > $1
+          ORDER BY seq
+          LIMIT $2"
+    ))
+    .bind(seq)
+    .bind(limit)
+    .fetch_all(executor)
+    .await
+}
+
+/// When the newest activity happened, in unix seconds; `None` while there is none.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn max_created_at<'e>(
+    executor: impl SqliteExecutor<'e>,
+) -> Result<Option<i64>, sqlx::Error> {
+    sqlx::query_scalar(
+        "SELECT max(created_at)
+         FROM activity",
+    )
+    .fetch_one(executor)
+    .await
+}
+
+impl List for Activity {
+    /// The relay it happened to.
+    type Filter = RelayId;
+    /// The `seq` of the last one seen.
+    type Cursor = i64;
+
+    /// Newest first.
+    async fn list<'e>(
+        executor: impl SqliteExecutor<'e>,
+        relay: &RelayId,
+        page: &Pagination<i64>,
+    ) -> Result<Vec<Self>, sqlx::Error> {
+        sqlx::query_as(concat!(
+            "SELECT ",
+            columns!(),
+            " FROM activity
+              WHERE resource_type = 'relay'
+                AND resource_id = $1
+                AND seq < $2
+              ORDER BY seq DESC
+              LIMIT $3"
+        ))
+        .bind(relay.as_str())
+        .bind(page.after.unwrap_or(i64::MAX))
+        .bind(page.sql_limit())
+        .fetch_all(executor)
+        .await
+    }
+}
+
+impl FromRow<'_, SqliteRow> for Activity {
+    fn from_row(row: &SqliteRow) -> Result<Self, sqlx::Error> {
+        Ok(Self {
+            seq: row.try_get("seq")?,
+            id: row.try_get("id")?,
+            tenant_pubkey: parsed(row, "tenant_pubkey")?,
+            created_at: row.try_get("created_at")?,
+            activity_type: parsed(row, "activity_type")?,
+            resource_type: parsed(row, "resource_type")?,
+            resource_id: row.try_get("resource_id")?,
+        })
+    }
 }

@@ -1,4 +1,14 @@
 //! Tests of the shared crate against real parts.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod command_atomicity;
+mod command_billing;
+mod command_relay;
+mod command_relay_status;
+mod command_secrets;
+mod command_tenant;
+mod fixture;
+mod query_activity;
+mod query_lists;
+mod query_sync_state;
 mod zooid_client;

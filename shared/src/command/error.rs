@@ -1,0 +1,58 @@
+//! Why a command was not carried out. Nothing of it is in the database then.
+
+use crate::{
+    db::WriteError,
+    domain::{Pubkey, RelayId, ValidationError},
+    repositories::StoreError,
+};
+
+/// A command that was not carried out.
+#[derive(Debug, thiserror::Error)]
+pub enum CommandError {
+    /// There is no such tenant.
+    #[error("there is no tenant {0}")]
+    TenantUnknown(Pubkey),
+    /// There is no such relay.
+    #[error("there is no relay {0}")]
+    RelayUnknown(RelayId),
+    /// A value that must be unique is taken.
+    #[error("a {entity} with {field} {value} exists already")]
+    AlreadyExists {
+        /// What has it.
+        entity: &'static str,
+        /// The field whose value is taken.
+        field: &'static str,
+        /// The value.
+        value: String,
+    },
+    /// A rule that depends on the present state is broken.
+    #[error(transparent)]
+    Rule(#[from] ValidationError),
+    /// A relay that is off for want of payment stays off for its tenant.
+    #[error("relay {0} is delinquent, its tenant cannot activate it")]
+    RelayDelinquent(RelayId),
+    /// The database refused a statement.
+    #[error("cannot carry out the command in the database")]
+    Database(#[from] sqlx::Error),
+    /// The write as a whole was lost.
+    #[error(transparent)]
+    Write(#[from] WriteError),
+}
+
+impl From<StoreError> for CommandError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::AlreadyExists {
+                entity,
+                field,
+                value,
+            } => Self::AlreadyExists {
+                entity,
+                field,
+                value,
+            },
+            StoreError::UnknownTenant(pubkey) => Self::TenantUnknown(pubkey),
+            StoreError::Database(error) => Self::Database(error),
+        }
+    }
+}

@@ -1,0 +1,178 @@
+//! The `tenant` table. The sealed wallet URL in it is written here and read by nobody but billing.
+
+use chrono::{DateTime, Utc};
+use sqlx::{FromRow, Row as _, SqliteExecutor, sqlite::SqliteRow};
+
+use super::{
+    Create, FindById, List, Pagination, Repository, StoreError, Update,
+    columns::{Column, changed, column, insert, update},
+    row::parsed,
+};
+use crate::{
+    crypto::Sealed,
+    db::WriteTx,
+    domain::{Pubkey, Tenant},
+};
+
+/// The columns of a [`Tenant`], for a `SELECT`.
+macro_rules! select {
+    () => {
+        "SELECT
+             pubkey,
+             return_url,
+             nwc_url IS NOT NULL AS nwc_is_set,
+             created_at,
+             billing_anchor,
+             stripe_customer_id,
+             stripe_payment_method_id,
+             stripe_subscription_id,
+             nwc_error,
+             stripe_error,
+             past_due_at,
+             churned_at
+         FROM tenant "
+    };
+}
+
+impl Repository for Tenant {
+    const ENTITY: &'static str = "tenant";
+    const TABLE: &'static str = "tenant";
+}
+
+impl FindById for Tenant {
+    type Id = Pubkey;
+
+    async fn find_by_id<'e>(
+        executor: impl SqliteExecutor<'e>,
+        id: &Pubkey,
+    ) -> Result<Option<Self>, sqlx::Error> {
+        sqlx::query_as(concat!(select!(), "WHERE pubkey = $1"))
+            .bind(id.as_hex())
+            .fetch_optional(executor)
+            .await
+    }
+}
+
+/// Where a tenant stands in the list of all: by creation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TenantCursor {
+    /// Unix seconds.
+    pub created_at: i64,
+    /// Tells apart those of the same second.
+    pub pubkey: Pubkey,
+}
+
+impl List for Tenant {
+    type Filter = ();
+    type Cursor = TenantCursor;
+
+    /// Oldest first.
+    async fn list<'e>(
+        executor: impl SqliteExecutor<'e>,
+        (): &(),
+        page: &Pagination<TenantCursor>,
+    ) -> Result<Vec<Self>, sqlx::Error> {
+        let (created_at, pubkey) = match &page.after {
+            Some(last) => (last.created_at, last.pubkey.as_hex()),
+            None => (i64::MIN, ""),
+        };
+        sqlx::query_as(concat!(
+            select!(),
+            "WHERE (created_at, pubkey) > ($1, $2)
+             ORDER BY created_at, pubkey
+             LIMIT $3"
+        ))
+        .bind(created_at)
+        .bind(pubkey)
+        .bind(page.sql_limit())
+        .fetch_all(executor)
+        .await
+    }
+}
+
+impl Create for Tenant {
+    type New = Self;
+
+    async fn create(tx: &mut WriteTx, tenant: Self) -> Result<Self, StoreError> {
+        let mut columns = columns(&tenant);
+        columns.extend([
+            column("pubkey", tenant.pubkey.as_hex()),
+            column("created_at", tenant.created_at),
+            column("updated_at", tenant.created_at),
+        ]);
+        insert::<Self>(tx, &columns).await?;
+        Ok(tenant)
+    }
+}
+
+impl Update for Tenant {
+    async fn update(
+        tx: &mut WriteTx,
+        before: &Self,
+        after: &Self,
+        now: DateTime<Utc>,
+    ) -> Result<Self, StoreError> {
+        let mut columns = changed(&columns(before), columns(after));
+        columns.push(column("updated_at", now.timestamp()));
+        let guard = [column("pubkey", before.pubkey.as_hex())];
+        update::<Self>(tx, &columns, &guard).await?;
+        Ok(after.clone())
+    }
+}
+
+/// Writes the tenant's sealed wallet URL; `None` forgets it.
+///
+/// # Errors
+/// When the database refuses, [`sqlx::Error::RowNotFound`] when there is no such tenant.
+pub async fn set_nwc_url(
+    tx: &mut WriteTx,
+    pubkey: &Pubkey,
+    nwc_url: Option<&Sealed>,
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    let columns = [
+        column("nwc_url", nwc_url.map(Sealed::as_str)),
+        column("updated_at", now.timestamp()),
+    ];
+    update::<Tenant>(tx, &columns, &[column("pubkey", pubkey.as_hex())]).await
+}
+
+/// What can change, the wallet URL aside.
+fn columns(tenant: &Tenant) -> Vec<Column<'_>> {
+    vec![
+        column("return_url", tenant.return_url.as_deref()),
+        column("billing_anchor", tenant.billing_anchor),
+        column("stripe_customer_id", tenant.stripe_customer_id.as_deref()),
+        column(
+            "stripe_payment_method_id",
+            tenant.stripe_payment_method_id.as_deref(),
+        ),
+        column(
+            "stripe_subscription_id",
+            tenant.stripe_subscription_id.as_deref(),
+        ),
+        column("nwc_error", tenant.nwc_error.as_deref()),
+        column("stripe_error", tenant.stripe_error.as_deref()),
+        column("past_due_at", tenant.past_due_at),
+        column("churned_at", tenant.churned_at),
+    ]
+}
+
+impl FromRow<'_, SqliteRow> for Tenant {
+    fn from_row(row: &SqliteRow) -> Result<Self, sqlx::Error> {
+        Ok(Self {
+            pubkey: parsed(row, "pubkey")?,
+            return_url: row.try_get("return_url")?,
+            nwc_is_set: row.try_get("nwc_is_set")?,
+            created_at: row.try_get("created_at")?,
+            billing_anchor: row.try_get("billing_anchor")?,
+            stripe_customer_id: row.try_get("stripe_customer_id")?,
+            stripe_payment_method_id: row.try_get("stripe_payment_method_id")?,
+            stripe_subscription_id: row.try_get("stripe_subscription_id")?,
+            nwc_error: row.try_get("nwc_error")?,
+            stripe_error: row.try_get("stripe_error")?,
+            past_due_at: row.try_get("past_due_at")?,
+            churned_at: row.try_get("churned_at")?,
+        })
+    }
+}

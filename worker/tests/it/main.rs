@@ -1,0 +1,7 @@
+//! The worker with a real database and a handler of the test's own.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod drain;
+mod fixture;
+mod running;
