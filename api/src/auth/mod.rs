@@ -26,7 +26,7 @@ pub struct Identity {
 /// [`ApiError::Unauthorized`] whatever is wrong with the proof; an error of the body when it cannot be read.
 pub async fn authenticate(state: &ApiState, request: &mut Request) -> Result<Identity, ApiError> {
     let uri = request.uri();
-    let signed = nip98::Signed {
+    let target = nip98::Target {
         method: request.method(),
         path_and_query: uri
             .path_and_query()
@@ -34,7 +34,7 @@ pub async fn authenticate(state: &ApiState, request: &mut Request) -> Result<Ide
     };
     let signer = nip98::verify(
         request.headers(),
-        signed,
+        target,
         state.base_url(),
         state.auth(),
         state.clock().now(),

@@ -20,7 +20,7 @@ pub(super) fn routes() -> Vec<Route> {
 
 /// A relay on its way to zooid, as operators read it.
 #[derive(Serialize)]
-struct Sync {
+struct SyncView {
     relay_id: RelayId,
     tenant_pubkey: Pubkey,
     subdomain: Subdomain,
@@ -40,12 +40,12 @@ struct Sync {
     max_attempts: Option<u32>,
     /// Unix seconds.
     next_attempt_at: Option<i64>,
-    last_attempt: Option<Attempt>,
+    last_attempt: Option<AttemptView>,
 }
 
 /// An attempt, as operators read it.
 #[derive(Serialize)]
-struct Attempt {
+struct AttemptView {
     number: i64,
     generation: i64,
     kind: Option<FailureKind>,
@@ -58,7 +58,7 @@ struct Attempt {
     finished_at: Option<i64>,
 }
 
-impl From<RelaySync> for Sync {
+impl From<RelaySync> for SyncView {
     fn from(sync: RelaySync) -> Self {
         let relay = sync.relay;
         Self {
@@ -76,12 +76,12 @@ impl From<RelaySync> for Sync {
             attempts: sync.budget.map(|budget| budget.attempts),
             max_attempts: sync.budget.map(|budget| budget.max_attempts),
             next_attempt_at: relay.next_attempt_at,
-            last_attempt: sync.last_attempt.map(Attempt::from),
+            last_attempt: sync.last_attempt.map(AttemptView::from),
         }
     }
 }
 
-impl From<LastAttempt> for Attempt {
+impl From<LastAttempt> for AttemptView {
     fn from(attempt: LastAttempt) -> Self {
         let LastAttempt {
             number,
@@ -111,8 +111,8 @@ async fn list(
     state: ApiState,
     _: OperatorAccess,
     filters: Filters,
-) -> Result<Data<Vec<Sync>>, ApiError> {
+) -> Result<Data<Vec<SyncView>>, ApiError> {
     let wanted = filters.get("state")?;
     let syncs = state.query().list_syncs(wanted, &Pagination::all()).await?;
-    Ok(Data::ok(syncs.into_iter().map(Sync::from).collect()))
+    Ok(Data::ok(syncs.into_iter().map(SyncView::from).collect()))
 }

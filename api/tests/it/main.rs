@@ -1,1 +1,18 @@
-//! x
+//! The API over real HTTP, on a real database file.
+
+#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
+mod access;
+mod binary;
+mod cors;
+mod docs;
+mod envelope;
+mod harness;
+mod nip98;
+mod nip98_bytes;
+mod relay_status;
+mod relays;
+mod requests;
+mod rules;
+mod syncs;
+mod tenants;

@@ -58,7 +58,7 @@ impl Query {
     /// # Errors
     /// [`QueryError::NotFound`], [`QueryError::Database`].
     pub async fn get_tenant(&self, pubkey: &Pubkey) -> Result<Tenant, QueryError> {
-        self.get(pubkey).await
+        found(Tenant::find_by_id(&self.readers, pubkey).await?, pubkey)
     }
 
     /// Every plan, the cheapest first.
@@ -96,7 +96,7 @@ impl Query {
     /// # Errors
     /// [`QueryError::NotFound`], [`QueryError::Database`].
     pub async fn get_relay(&self, id: &RelayId) -> Result<Relay, QueryError> {
-        self.get(id).await
+        found(Relay::find_by_id(&self.readers, id).await?, id)
     }
 
     /// What happened at `since` (unix seconds) or later, oldest first, at most `limit`. Whoever comes back with the time
@@ -152,16 +152,11 @@ impl Query {
     ) -> Result<Vec<RelaySync>, QueryError> {
         Ok(RelaySync::list(&self.readers, &state, page).await?)
     }
+}
 
-    async fn get<E>(&self, id: &E::Id) -> Result<E, QueryError>
-    where
-        E: FindById<Id: ToString>,
-    {
-        E::find_by_id(&self.readers, id)
-            .await?
-            .ok_or_else(|| QueryError::NotFound {
-                entity: E::ENTITY,
-                id: id.to_string(),
-            })
-    }
+fn found<E: FindById<Id: ToString>>(entity: Option<E>, id: &E::Id) -> Result<E, QueryError> {
+    entity.ok_or_else(|| QueryError::NotFound {
+        entity: E::ENTITY,
+        id: id.to_string(),
+    })
 }

@@ -1,0 +1,193 @@
+//! Who may call what: every route of the table, called by everybody, in both forms of NIP-98.
+
+use api::routes::{Access, table};
+use nostr::key::Keys;
+use serde_json::{Value, json};
+
+use crate::harness::*;
+
+/// A route as the contract has it, and a call that succeeds when the caller is let in.
+struct Row {
+    method: &'static str,
+    path: &'static str,
+    access: Access,
+    body: Value,
+}
+
+/// Each route by hand, beside what the code says of itself: a rule that is loosened by mistake shows here.
+fn rows() -> Vec<Row> {
+    use Access::{Admin, Operator, OwnerOrAdmin, Public, Signed, TenantOrAdmin};
+    [
+        ("GET", "/healthz", Public),
+        ("GET", "/plans", Public),
+        ("GET", "/plans/{id}", Public),
+        ("GET", "/identity", Signed),
+        ("GET", "/tenants", Admin),
+        ("POST", "/tenants", Signed),
+        ("GET", "/tenants/{pubkey}", TenantOrAdmin),
+        ("PUT", "/tenants/{pubkey}", TenantOrAdmin),
+        ("GET", "/tenants/{pubkey}/relays", TenantOrAdmin),
+        ("GET", "/relays", Admin),
+        ("POST", "/relays", Signed),
+        ("GET", "/relays/{id}", OwnerOrAdmin),
+        ("PUT", "/relays/{id}", OwnerOrAdmin),
+        ("POST", "/relays/{id}/deactivate", OwnerOrAdmin),
+        ("POST", "/relays/{id}/reactivate", OwnerOrAdmin),
+        ("GET", "/relays/{id}/activity", OwnerOrAdmin),
+        ("GET", "/syncs", Operator),
+    ]
+    .into_iter()
+    .map(|(method, path, access)| Row {
+        method,
+        path,
+        access,
+        body: json!({}),
+    })
+    .collect()
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Who {
+    Nobody,
+    Stranger,
+    Other,
+    Owner,
+    Admin,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Session,
+    Request,
+}
+
+/// What the answer must be: `None` when the caller is let in.
+fn refusal(access: Access, who: Who, form: Form) -> Option<(u16, &'static str)> {
+    let unauthorized = Some((401, "unauthorized"));
+    let forbidden = Some((403, "forbidden"));
+    match (access, who, form) {
+        (Access::Public, _, _) | (Access::TenantOrAdmin | Access::OwnerOrAdmin, Who::Owner, _) => {
+            None
+        }
+        (_, Who::Nobody, _) | (Access::Operator, _, Form::Session) => unauthorized,
+        (Access::Signed, _, _) | (_, Who::Admin, _) => None,
+        (_, Who::Stranger | Who::Other | Who::Owner, _) => forbidden,
+    }
+}
+
+#[test]
+fn every_route_states_the_rule_of_the_contract() {
+    let stated: Vec<_> = table()
+        .into_iter()
+        .map(|entry| (entry.method.to_string(), entry.path, entry.access))
+        .collect();
+    let expected: Vec<_> = rows()
+        .into_iter()
+        .map(|row| (row.method.to_owned(), row.path, row.access))
+        .collect();
+
+    assert_eq!(stated, expected);
+}
+
+#[tokio::test]
+async fn every_route_lets_in_whom_its_rule_names_and_nobody_else() {
+    let api = start().await;
+    let relay = api.relay("matrix").await;
+    let id = relay["id"].as_str().unwrap();
+    let owner = api.owner.public_key().to_hex();
+    let keys = |who| -> Option<&Keys> {
+        match who {
+            Who::Nobody => None,
+            Who::Stranger => Some(&api.stranger),
+            Who::Other => Some(&api.other),
+            Who::Owner => Some(&api.owner),
+            Who::Admin => Some(&api.admin),
+        }
+    };
+
+    for row in rows() {
+        let path = row
+            .path
+            .replace("/plans/{id}", "/plans/free")
+            .replace("{id}", id)
+            .replace("{pubkey}", &owner);
+        for who in [
+            Who::Nobody,
+            Who::Stranger,
+            Who::Other,
+            Who::Owner,
+            Who::Admin,
+        ] {
+            for form in [Form::Session, Form::Request] {
+                let call = api.call(row.method, &path).json(&row.body);
+                let call = match (keys(who), form) {
+                    (None, _) => call,
+                    (Some(keys), Form::Session) => call.by(keys),
+                    (Some(keys), Form::Request) => call.signing(keys),
+                };
+
+                let reply = call.send().await;
+
+                let case = format!("{} {} {who:?} {form:?}", row.method, row.path);
+                match refusal(row.access, who, form) {
+                    Some(refusal) => assert_eq!(reply.outcome(), refusal, "{case}"),
+                    // Behind the check an empty body may still break a rule.
+                    None => assert!(matches!(reply.status, 200 | 201 | 422), "{case}: {reply:?}"),
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_tenant_creates_relays_for_themselves_and_an_admin_for_anyone() {
+    let api = start().await;
+    let owner = api.owner.public_key().to_hex();
+    let for_owner = |subdomain| {
+        let mut input = relay_input(subdomain);
+        input["tenant_pubkey"] = json!(owner);
+        input
+    };
+
+    for (keys, subdomain, expected) in [
+        (&api.owner, "mine", (201, "ok")),
+        (&api.admin, "granted", (201, "ok")),
+        (&api.other, "theirs", (403, "forbidden")),
+        (&api.stranger, "stolen", (403, "forbidden")),
+    ] {
+        let reply = api
+            .post("/relays")
+            .by(keys)
+            .json(&for_owner(subdomain))
+            .send()
+            .await;
+
+        assert_eq!(reply.outcome(), expected, "{subdomain}");
+        if expected.0 == 201 {
+            assert_eq!(reply.data()["tenant_pubkey"], json!(owner));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_relay_that_does_not_exist_is_404_for_signers_and_401_for_others() {
+    let api = start().await;
+    for path in ["/relays/01j00000000000000000000000", "/relays/none"] {
+        for keys in [&api.stranger, &api.owner, &api.admin] {
+            let reply = api.get(path).by(keys).send().await;
+            assert_eq!(reply.outcome(), (404, "not-found"));
+        }
+        let reply = api.get(path).send().await;
+        assert_eq!(reply.outcome(), (401, "unauthorized"));
+    }
+}
+
+#[tokio::test]
+async fn without_admins_the_admin_routes_are_closed_to_everybody() {
+    let api = start_with(&[("SERVER_ADMIN_PUBKEYS", "")]).await;
+
+    for path in ["/tenants", "/relays", "/syncs"] {
+        let reply = api.get(path).signing(&api.admin).send().await;
+        assert_eq!(reply.outcome(), (403, "forbidden"), "{path}");
+    }
+}
