@@ -1,4 +1,4 @@
-//! The binary: its command line and its exit code.
+//! The `caravel-api` binary: its command line and its exit code.
 
 use std::process::ExitCode;
 
@@ -6,14 +6,13 @@ use api::program;
 use clap::Parser;
 use shared::config::{ApiConfig, EXIT_CONFIG, Source};
 
-/// Serves the HTTP API through which tenants and operators manage relays
-#[derive(Parser)]
+/// Serves Caravel's HTTP API
+#[derive(Debug, Parser)]
 #[command(name = "caravel-api", version, long_about = program::HELP)]
-struct Arguments {}
+struct Args {}
 
-#[tokio::main]
-async fn main() -> anyhow::Result<ExitCode> {
-    Arguments::parse();
+fn main() -> anyhow::Result<ExitCode> {
+    let Args {} = Args::parse();
     let config = match Source::from_process().and_then(|source| ApiConfig::load(&source)) {
         Ok(config) => config,
         Err(errors) => {
@@ -21,5 +20,9 @@ async fn main() -> anyhow::Result<ExitCode> {
             return Ok(ExitCode::from(EXIT_CONFIG));
         }
     };
-    Ok(program::run(config).await?)
+    let runtime = tokio::runtime::Runtime::new()?;
+    let code = runtime.block_on(program::run(config))?;
+    // What still runs after a second signal is left to end with the process.
+    runtime.shutdown_background();
+    Ok(code)
 }

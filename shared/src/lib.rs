@@ -17,5 +17,6 @@ pub mod domain;
 pub mod query;
 pub mod queue;
 pub mod repositories;
+pub mod signals;
 pub mod telemetry;
 pub mod zooid;

@@ -1,10 +1,14 @@
 //! The worker: pulls `sync_relay` jobs, brings zooid in step, and records what came of it.
 //!
 //! apalis runs the handler; `shared::queue` decides about rows; this crate carries out one sync and keeps the periodic
-//! work going.
+//! work going. [`start_configured`] is a worker inside a process, [`program`] a process that is one.
 
+mod configured;
 mod maintenance;
+pub mod program;
 mod run;
+mod sync;
 
+pub use configured::{StartError, start_configured};
 pub use maintenance::MaintenanceConfig;
 pub use run::{Ended, RunConfig, RunningWorker, start};

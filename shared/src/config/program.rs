@@ -9,6 +9,7 @@ use super::{
     QueueConfig, RetryConfig, ServerConfig, Source, ZooidConfig,
 };
 use crate::crypto::{Redactor, Sealer, SecretText};
+use crate::domain::ZooidDomain;
 
 /// The API server's configuration.
 #[derive(Debug, Clone)]
@@ -22,7 +23,7 @@ pub struct ApiConfig {
     /// Seals the secrets of new relays.
     pub sealer: Sealer,
     /// The host name that relays are subdomains of: lower case, with a port where one is needed.
-    pub relay_domain: String,
+    pub relay_domain: ZooidDomain,
     /// The budget of the jobs it enqueues.
     pub retry: RetryConfig,
     /// zooid, for reading the members of a relay; the API runs without it.
@@ -40,6 +41,8 @@ pub struct WorkerConfig {
     pub sealer: Sealer,
     /// The zooid that is kept in step.
     pub zooid: ZooidConfig,
+    /// The domain that this zooid serves: whose jobs it takes.
+    pub relay_domain: ZooidDomain,
     /// Where relays store blobs.
     pub storage: BlossomStorage,
     /// The calls that relays offer, if any.
@@ -106,6 +109,7 @@ impl WorkerConfig {
         let database = DatabaseConfig::read(reader);
         let sealer = read_sealer(reader);
         let zooid = ZooidConfig::read(reader);
+        let relay_domain = read_relay_domain(reader);
         let storage = BlossomStorage::read(reader);
         let livekit = LiveKitConfig::read_optional(reader);
         let queue = QueueConfig::read(reader);
@@ -116,6 +120,7 @@ impl WorkerConfig {
             database: database?,
             sealer: sealer?,
             zooid: zooid?,
+            relay_domain: relay_domain?,
             storage: storage?,
             livekit: livekit?,
             queue: queue?,

@@ -9,6 +9,7 @@ use super::BaseUrl;
 use super::reader::{Read, Reader};
 use super::variable::{RELAY_DOMAIN, ZOOID_API_SECRET, ZOOID_API_URL, ZOOID_TIMEOUT_MS};
 use crate::crypto::SecretText;
+use crate::domain::ZooidDomain;
 
 /// How zooid's management API is called.
 #[derive(Debug, Clone)]
@@ -85,10 +86,10 @@ const MAX_LABEL: usize = 63;
 
 /// The name that relays are subdomains of: a host name in lower case, with a port where relays are reached under one,
 /// as in `localhost:3334`. zooid compares the whole `Host` header, port included.
-pub(super) fn read_relay_domain(reader: &mut Reader<'_>) -> Read<String> {
+pub(super) fn read_relay_domain(reader: &mut Reader<'_>) -> Read<ZooidDomain> {
     reader.required(&RELAY_DOMAIN, |text| {
         let domain = text.to_ascii_lowercase();
-        is_host_with_port(&domain).then_some(domain)
+        is_host_with_port(&domain).then(|| domain.parse().ok())?
     })
 }
 

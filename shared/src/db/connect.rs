@@ -11,6 +11,8 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
+use crate::config::{DatabaseConfig, Synchronous};
+
 /// How long SQLite itself waits for another process's lock before it answers BUSY; the writer then asks again.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Reader connections of one process: reads are short, and each costs a thread and a page cache.
@@ -31,13 +33,16 @@ pub struct DatabaseOptions {
     pub role: Role,
 }
 
-/// When a commit counts as done (<https://sqlite.org/pragma.html#pragma_synchronous>).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Synchronous {
-    /// After it is on the disk: survives a power cut.
-    Full,
-    /// After it is with the operating system: survives a crash of the process, may lose the newest commits in a power cut.
-    Normal,
+impl DatabaseOptions {
+    /// As configured, for a process in this role.
+    #[must_use]
+    pub fn new(config: &DatabaseConfig, role: Role) -> Self {
+        Self {
+            path: config.path.clone(),
+            synchronous: config.synchronous,
+            role,
+        }
+    }
 }
 
 /// Which place in the queue of writers a process takes.

@@ -19,7 +19,8 @@ use tokio::sync::broadcast;
 /// What a statement inside a write closure failed with; named here so that callers need not know the driver.
 pub use sqlx::Error as SqlError;
 
-pub use connect::{DatabaseOptions, FileIdentity, OpenError, Role, Synchronous};
+pub use crate::config::Synchronous;
+pub use connect::{DatabaseOptions, FileIdentity, OpenError, Role};
 pub use wake::{WakeKind, WakeListener};
 pub use write_tx::{Nested, WriteTx};
 pub use writer::{WriteError, WriteFn};

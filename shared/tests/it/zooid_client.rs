@@ -110,6 +110,7 @@ fn config(
     let secret = keys.secret_key().to_secret_hex();
     let required = [
         ("CARAVEL_SECRETS_KEY", FIRST_SECRET),
+        ("RELAY_DOMAIN", "relays.example.com"),
         ("ZOOID_API_URL", api_url),
         ("ZOOID_API_SECRET", &secret),
         ("ZOOID_TIMEOUT_MS", &timeout),
