@@ -28,7 +28,8 @@ RUN apt-get update \
     && apt-get install --yes --no-install-recommends ca-certificates \
     && rm -rf /var/lib/apt/lists/*
 # A fixed id, the one that distroless images call nonroot too: a volume keeps its owner when the image changes.
-RUN useradd --uid 65532 --user-group --create-home --shell /usr/sbin/nologin nonroot \
+RUN groupadd --gid 65532 nonroot \
+    && useradd --uid 65532 --gid nonroot --create-home --shell /usr/sbin/nologin nonroot \
     && install --directory --owner=nonroot --group=nonroot --mode=0750 /data
 USER nonroot
 

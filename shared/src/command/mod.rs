@@ -10,6 +10,7 @@ mod error;
 mod origin;
 pub mod relay;
 pub mod relay_status;
+mod relay_sync;
 pub mod tenant;
 
 use std::sync::Arc;

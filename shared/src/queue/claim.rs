@@ -9,7 +9,7 @@ use sqlx::{SqliteExecutor, SqlitePool};
 
 use super::{
     job::{JOB_TYPE, LastResult, SyncJob},
-    outcome,
+    transition::end_jobs,
 };
 use crate::{
     crypto::Sealed,
@@ -38,7 +38,8 @@ pub struct ClaimedSync {
 }
 
 /// `FROM` and `WHERE` of the waiting jobs of one target ($1: job type, $2: target, $3: now in seconds) that a worker may
-/// take, whatever their `run_at`: the target is healthy, the relay is not paused or quarantined, and no twin runs.
+/// take, whatever their `run_at`: the target is healthy, the relay is not paused, quarantined
+/// or asked to wait by a Retry-After, and no twin runs.
 macro_rules! takeable {
     () => {
         "FROM Jobs INDEXED BY jobs_waiting
@@ -56,7 +57,11 @@ macro_rules! takeable {
                SELECT 1
                FROM relay_sync
                WHERE relay_sync.relay_id = Jobs.idempotency_key
-                 AND (relay_sync.paused_at IS NOT NULL OR relay_sync.quarantined_at IS NOT NULL)
+                 AND (
+                     relay_sync.paused_at IS NOT NULL
+                     OR relay_sync.quarantined_at IS NOT NULL
+                     OR relay_sync.not_before > $3
+                 )
            )
            AND NOT EXISTS (
                SELECT 1
@@ -194,7 +199,7 @@ pub(super) async fn claim(
 ) -> Result<Vec<ClaimedSync>, sqlx::Error> {
     let mut rows: Vec<ClaimedRow> = Vec::new();
     for (index, target) in targets.iter().enumerate() {
-        // What one target leaves over goes to those after it; the next turn starts where this one had to stop.
+        // What one target leaves over goes to those after it.
         let share = (slots - rows.len()).div_ceil(targets.len() - index);
         if share == 0 {
             break;
@@ -254,14 +259,14 @@ async fn open_attempts(
             secret: state.secret,
         });
     }
-    outcome::end_jobs(
+    end_jobs(
         tx,
         now,
         &unreadable,
         LastResult::Err("the job or its relay cannot be read"),
     )
     .await?;
-    outcome::end_jobs(tx, now, &needless, LastResult::Ok("up to date")).await?;
+    end_jobs(tx, now, &needless, LastResult::Ok("up to date")).await?;
     insert_attempts(tx, now, worker, &mut claimed).await?;
     Ok(claimed)
 }

@@ -19,6 +19,7 @@ mod job;
 mod liveness;
 pub mod outcome;
 mod reconcile;
+mod transition;
 mod turn;
 
 pub use backend::{SyncBackend, SyncLayer};

@@ -10,10 +10,11 @@ use super::{
     backoff::{RetryPolicy, whole_seconds_after},
     claim::ClaimedSync,
     enqueue::{Enqueue, enqueue},
-    job::{JOB_TYPE, LastResult, Priority},
+    job::{LastResult, Priority},
+    transition::{Waiting, end_jobs, return_to_waiting},
 };
 use crate::{
-    db::{WakeKind, WriteTx},
+    db::WriteTx,
     domain::{
         ActivityType, AttemptId, FailureKind, Generation, JobId, RelayId, SyncFailure, SyncReport,
         Verb,
@@ -24,9 +25,9 @@ use crate::{
 /// The longest pause a Retry-After may ask for.
 const RETRY_AFTER_CAP: std::time::Duration = std::time::Duration::from_hours(1);
 
-/// A claimed sync that is no longer running, and how it ended.
+/// One run of a job: what its outcome must name.
 #[derive(Debug, Clone)]
-pub struct Finished {
+pub struct Run {
     /// The job.
     pub job: JobId,
     /// The attempt: the fence.
@@ -39,6 +40,26 @@ pub struct Finished {
     pub attempts: u32,
     /// Attempts before the job is given up.
     pub max_attempts: u32,
+}
+
+impl From<&ClaimedSync> for Run {
+    fn from(sync: &ClaimedSync) -> Self {
+        Self {
+            job: sync.job.clone(),
+            attempt: sync.attempt,
+            relay: sync.desired.id.clone(),
+            generation: sync.desired.generation,
+            attempts: sync.attempts,
+            max_attempts: sync.max_attempts,
+        }
+    }
+}
+
+/// A run that is over, and how it ended.
+#[derive(Debug, Clone)]
+pub struct Finished {
+    /// The run.
+    pub run: Run,
     /// How it ended.
     pub end: End,
 }
@@ -57,12 +78,7 @@ impl Finished {
     #[must_use]
     pub fn new(sync: &ClaimedSync, end: End) -> Self {
         Self {
-            job: sync.job.clone(),
-            attempt: sync.attempt,
-            relay: sync.desired.id.clone(),
-            generation: sync.desired.generation,
-            attempts: sync.attempts,
-            max_attempts: sync.max_attempts,
+            run: Run::from(sync),
             end,
         }
     }
@@ -80,26 +96,31 @@ pub async fn record(
     finished: &[Finished],
 ) -> Result<(), sqlx::Error> {
     let mut accepted = Vec::new();
-    for outcome in finished {
-        match &outcome.end {
+    for Finished { run, end } in finished {
+        match end {
             End::Reported(SyncReport {
                 verb,
                 status,
                 result: Ok(body),
             }) => {
-                accepted.push(Acceptance::new(outcome, *verb, *status, body));
+                accepted.push(Acceptance::new(run, *verb, *status, body));
             }
             End::Reported(SyncReport {
                 verb,
-                status,
+                status: _,
                 result: Err(failure),
             }) => {
                 let step = tx.nest().await?;
-                let failed = fail(tx, now, policy, outcome, *verb, *status, failure).await;
+                let failed = fail(tx, now, policy, run, *verb, failure).await;
                 let recorded = tx.settle(step, failed).await;
-                replace_refused(tx, now, policy, outcome, recorded).await?;
+                replace_refused(tx, now, policy, run, recorded).await?;
             }
-            End::NotStarted => release(tx, now, outcome).await?,
+            End::NotStarted => {
+                let step = tx.nest().await?;
+                let released = release(tx, now, run).await;
+                let recorded = tx.settle(step, released).await;
+                replace_refused(tx, now, policy, run, recorded).await?;
+            }
         }
     }
     if accepted.is_empty() {
@@ -115,7 +136,7 @@ pub async fn record(
         let step = tx.nest().await?;
         let completed = complete(tx, now, std::slice::from_ref(acceptance)).await;
         let recorded = tx.settle(step, completed).await;
-        replace_refused(tx, now, policy, acceptance.outcome, recorded).await?;
+        replace_refused(tx, now, policy, acceptance.run, recorded).await?;
     }
     Ok(())
 }
@@ -124,7 +145,7 @@ pub async fn record(
 #[derive(Debug, Clone, Serialize)]
 pub struct Acceptance<'a> {
     #[serde(skip)]
-    outcome: &'a Finished,
+    run: &'a Run,
     attempt: i64,
     relay: &'a RelayId,
     job: &'a JobId,
@@ -135,20 +156,15 @@ pub struct Acceptance<'a> {
 }
 
 impl<'a> Acceptance<'a> {
-    /// zooid accepted what `outcome` sent: `body`, canonical JSON with secrets as keyed hashes.
+    /// zooid accepted what `run` sent: `body`, canonical JSON with secrets as keyed hashes.
     #[must_use]
-    pub fn new(
-        outcome: &'a Finished,
-        verb: Option<Verb>,
-        status: Option<u16>,
-        body: &'a str,
-    ) -> Self {
+    pub fn new(run: &'a Run, verb: Option<Verb>, status: Option<u16>, body: &'a str) -> Self {
         Self {
-            outcome,
-            attempt: outcome.attempt.get(),
-            relay: &outcome.relay,
-            job: &outcome.job,
-            generation: outcome.generation.get(),
+            run,
+            attempt: run.attempt.get(),
+            relay: &run.relay,
+            job: &run.job,
+            generation: run.generation.get(),
             verb,
             status,
             accepted: body,
@@ -225,7 +241,7 @@ pub async fn complete(
         end_jobs(tx, now, &jobs, LastResult::Ok("accepted")).await?;
     }
     for acceptance in refused {
-        send_again(tx, now, acceptance.outcome).await?;
+        send_again(tx, now, acceptance.run).await?;
     }
     Ok(())
 }
@@ -239,9 +255,8 @@ pub async fn fail(
     tx: &mut WriteTx,
     now: DateTime<Utc>,
     policy: &RetryPolicy,
-    outcome: &Finished,
+    run: &Run,
     verb: Option<Verb>,
-    status: Option<u16>,
     failure: &SyncFailure,
 ) -> Result<(), sqlx::Error> {
     let closed = sqlx::query(
@@ -256,23 +271,23 @@ pub async fn fail(
          WHERE id = $1
            AND finished_at IS NULL",
     )
-    .bind(outcome.attempt.get())
+    .bind(run.attempt.get())
     .bind(failure.kind.as_str())
     .bind(verb.map(Verb::as_str))
-    .bind(status)
+    .bind(failure.status)
     .bind(&failure.message)
     .bind(&failure.excerpt)
     .bind(now.timestamp_millis())
     .execute(&mut *tx)
     .await?;
     if closed.rows_affected() == 0 {
-        return send_again(tx, now, outcome).await;
+        return send_again(tx, now, run).await;
     }
 
     let asked_pause = failure
         .retry_after
         .map(|pause| whole_seconds_after(now, pause.min(RETRY_AFTER_CAP)));
-    let given_up = outcome.attempts >= outcome.max_attempts;
+    let given_up = run.attempts >= run.max_attempts;
     sqlx::query(
         "UPDATE relay_sync
          SET sync_error = CASE WHEN $2 > synced_generation AND $2 = attempted_generation THEN $3 ELSE sync_error END,
@@ -281,31 +296,32 @@ pub async fn fail(
              not_before = $6
          WHERE relay_id = $1",
     )
-    .bind(outcome.relay.as_str())
-    .bind(outcome.generation.get())
+    .bind(run.relay.as_str())
+    .bind(run.generation.get())
     .bind(failure.tenant_sentence())
     .bind(failure.kind.as_str())
     .bind(given_up)
     .bind(asked_pause)
     .execute(&mut *tx)
     .await?;
-    activity::log_for_relays(tx, now, ActivityType::FailRelaySync, &[&outcome.relay]).await?;
+    activity::log_for_relays(tx, now, ActivityType::FailRelaySync, &[&run.relay]).await?;
 
     let last_result = LastResult::Err(&failure.message);
     if given_up {
-        end_jobs(tx, now, &[outcome.job.as_str()], last_result).await
+        end_jobs(tx, now, &[run.job.as_str()], last_result).await
     } else {
-        let run_at = asked_pause.unwrap_or_else(|| policy.run_at(now, outcome.attempts));
-        return_to_waiting(tx, now, &outcome.job, run_at, last_result).await
+        let run_at = asked_pause.unwrap_or_else(|| policy.run_at(now, run.attempts));
+        let again = Waiting {
+            run_at,
+            priority: Some(Priority::Retry),
+            last_result,
+        };
+        return_to_waiting(tx, now, &run.job, again).await
     }
 }
 
 /// The handler never started: the job goes back as it was, and the attempt does not count.
-async fn release(
-    tx: &mut WriteTx,
-    now: DateTime<Utc>,
-    outcome: &Finished,
-) -> Result<(), sqlx::Error> {
+async fn release(tx: &mut WriteTx, now: DateTime<Utc>, run: &Run) -> Result<(), sqlx::Error> {
     let closed = sqlx::query(
         "UPDATE sync_attempt
          SET outcome = 'released',
@@ -314,12 +330,12 @@ async fn release(
          WHERE id = $1
            AND finished_at IS NULL",
     )
-    .bind(outcome.attempt.get())
+    .bind(run.attempt.get())
     .bind(now.timestamp_millis())
     .execute(&mut *tx)
     .await?;
     if closed.rows_affected() == 0 {
-        return send_again(tx, now, outcome).await;
+        return send_again(tx, now, run).await;
     }
     sqlx::query(
         "UPDATE Jobs
@@ -327,43 +343,47 @@ async fn release(
          WHERE id = $1
            AND status = 'Running'",
     )
-    .bind(outcome.job.as_str())
+    .bind(run.job.as_str())
     .execute(&mut *tx)
     .await?;
-    let last_result = LastResult::Ok("the worker stopped before it started");
-    return_to_waiting(tx, now, &outcome.job, now.timestamp(), last_result).await
+    let again = Waiting {
+        run_at: now.timestamp(),
+        priority: None,
+        last_result: LastResult::Ok("the worker stopped before it started"),
+    };
+    return_to_waiting(tx, now, &run.job, again).await
 }
 
-/// The outcome of a run that was already counted as lost: the crash was none, and whatever order zooid saw the calls in,
-/// the newest state goes out once more with a new generation.
-async fn send_again(
-    tx: &mut WriteTx,
-    now: DateTime<Utc>,
-    outcome: &Finished,
-) -> Result<(), sqlx::Error> {
+/// The outcome of a run that was already counted as lost: the crash was none, nor the quarantine it led to, and whatever
+/// order zooid saw the calls in, the newest state goes out once more with a new generation.
+async fn send_again(tx: &mut WriteTx, now: DateTime<Utc>, run: &Run) -> Result<(), sqlx::Error> {
     let lost = sqlx::query(
         "UPDATE relay_sync
-         SET crashes = max(crashes - 1, 0)
+         SET crashes = max(crashes - 1, 0),
+             quarantined_at = CASE
+                 WHEN quarantined_at = (SELECT finished_at / 1000 FROM sync_attempt WHERE id = $2) THEN NULL
+                 ELSE quarantined_at
+             END
          WHERE relay_id = $1
            AND EXISTS (SELECT 1 FROM sync_attempt WHERE id = $2 AND outcome = 'lost')",
     )
-    .bind(outcome.relay.as_str())
-    .bind(outcome.attempt.get())
+    .bind(run.relay.as_str())
+    .bind(run.attempt.get())
     .execute(&mut *tx)
     .await?;
     if lost.rows_affected() == 0 {
         // Closed by ourselves: a turn whose commit was answered with an error had taken effect after all.
         return Ok(());
     }
-    let target = relay::bump_generation(tx, &outcome.relay).await?;
+    let target = relay::bump_generation(tx, &run.relay).await?;
     enqueue(
         tx,
         now,
         Enqueue {
-            relay: &outcome.relay,
+            relay: &run.relay,
             target: &target,
             priority: Priority::Retry,
-            max_attempts: outcome.max_attempts,
+            max_attempts: run.max_attempts,
             trace: "",
         },
     )
@@ -377,7 +397,7 @@ async fn replace_refused(
     tx: &mut WriteTx,
     now: DateTime<Utc>,
     policy: &RetryPolicy,
-    outcome: &Finished,
+    run: &Run,
     recorded: Result<(), sqlx::Error>,
 ) -> Result<(), sqlx::Error> {
     let Err(refusal) = recorded else {
@@ -387,8 +407,8 @@ async fn replace_refused(
         return Err(sqlx::Error::Protocol(lost));
     }
     tracing::error!(
-        relay.id = %outcome.relay,
-        job.id = %outcome.job,
+        relay.id = %run.relay,
+        job.id = %run.job,
         error = %refusal,
         "the database refused an outcome; recording the attempt as our fault"
     );
@@ -400,109 +420,18 @@ async fn replace_refused(
         retry_after: None,
     };
     let step = tx.nest().await?;
-    let failed = fail(tx, now, policy, outcome, None, None, &failure).await;
+    let failed = fail(tx, now, policy, run, None, &failure).await;
     let replaced = tx.settle(step, failed).await;
     match (replaced, tx.lost_to()) {
         (Ok(()), _) => Ok(()),
         (Err(_), Some(lost)) => Err(sqlx::Error::Protocol(lost)),
         (Err(error), None) => {
-            tracing::error!(relay.id = %outcome.relay, job.id = %outcome.job, %error, "an outcome is lost; the job is taken over when this worker ends");
+            tracing::error!(relay.id = %run.relay, job.id = %run.job, %error, "an outcome is lost; the job is taken over when this worker ends");
             Ok(())
         }
     }
 }
 
-/// Ends running jobs: `Done` for good or needless ones, `Killed` for the others.
-pub(super) async fn end_jobs(
-    tx: &mut WriteTx,
-    now: DateTime<Utc>,
-    jobs: &[impl AsRef<str>],
-    last_result: LastResult<'_>,
-) -> Result<(), sqlx::Error> {
-    if jobs.is_empty() {
-        return Ok(());
-    }
-    let status = match last_result {
-        LastResult::Ok(_) => "Done",
-        LastResult::Err(_) => "Killed",
-    };
-    let jobs: Vec<&str> = jobs.iter().map(AsRef::as_ref).collect();
-    sqlx::query(
-        "UPDATE Jobs
-         SET status = $2,
-             done_at = $3,
-             last_result = $4,
-             lock_by = NULL,
-             lock_at = NULL,
-             idempotency_key = NULL
-         WHERE id IN (SELECT value FROM json_each($1))
-           AND status = 'Running'",
-    )
-    .bind(to_json(&jobs)?)
-    .bind(status)
-    .bind(now.timestamp())
-    .bind(last_result.to_json())
-    .execute(&mut *tx)
-    .await?;
-    Ok(())
-}
-
-/// Lets a running job wait for `run_at`, unless its relay has a waiting job already: then this one is superseded.
-async fn return_to_waiting(
-    tx: &mut WriteTx,
-    now: DateTime<Utc>,
-    job: &JobId,
-    run_at: i64,
-    last_result: LastResult<'_>,
-) -> Result<(), sqlx::Error> {
-    let superseded = sqlx::query(
-        "UPDATE Jobs
-         SET status = 'Done',
-             done_at = $3,
-             last_result = $4,
-             lock_by = NULL,
-             lock_at = NULL,
-             idempotency_key = NULL
-         WHERE id = $1
-           AND status = 'Running'
-           AND EXISTS (
-               SELECT 1
-               FROM Jobs AS twin
-               WHERE twin.job_type = $2
-                 AND twin.idempotency_key = replace(Jobs.idempotency_key, ':running', '')
-           )",
-    )
-    .bind(job.as_str())
-    .bind(JOB_TYPE)
-    .bind(now.timestamp())
-    .bind(LastResult::Ok("superseded").to_json())
-    .execute(&mut *tx)
-    .await?;
-    if superseded.rows_affected() > 0 {
-        return Ok(());
-    }
-    sqlx::query(
-        "UPDATE Jobs
-         SET status = 'Pending',
-             run_at = $2,
-             last_result = $3,
-             priority = $4,
-             lock_by = NULL,
-             lock_at = NULL,
-             idempotency_key = replace(idempotency_key, ':running', '')
-         WHERE id = $1
-           AND status = 'Running'",
-    )
-    .bind(job.as_str())
-    .bind(run_at)
-    .bind(last_result.to_json())
-    .bind(Priority::Retry.number())
-    .execute(&mut *tx)
-    .await?;
-    tx.wake(WakeKind::Worker);
-    Ok(())
-}
-
-fn to_json(value: &(impl Serialize + ?Sized)) -> Result<String, sqlx::Error> {
+pub(super) fn to_json(value: &(impl Serialize + ?Sized)) -> Result<String, sqlx::Error> {
     serde_json::to_string(value).map_err(|error| sqlx::Error::Encode(error.into()))
 }

@@ -1,7 +1,15 @@
 //! Failures, lost workers and unreadable jobs: what comes back, when, and at whose cost.
 
+use std::sync::Arc;
+
 use super::*;
-use crate::queue::liveness::Observer;
+use crate::{
+    clock::ManualClock,
+    command::{Command, Context, Entropy},
+    crypto::{Sealer, SecretsKey},
+    domain::ActivityType,
+    queue::{liveness::Observer, outcome::Run},
+};
 
 async fn observe_until_dead(db: &Db, now: DateTime<Utc>, crash_budget: u32) {
     db.write(async move |tx: &mut WriteTx| -> Outcome {
@@ -105,6 +113,10 @@ async fn a_relay_that_keeps_losing_workers_is_quarantined_and_its_neighbour_is_n
     enqueued.unwrap();
     let left = claim_all(&db, at(60), "observer", 10).await;
     assert_eq!(left.len(), 1, "only the neighbour is left to claim");
+
+    // Its worker was only stalled: the crash that led to the quarantine was none.
+    record(&db, at(61), vec![accepted(&again[0])]).await;
+    assert_eq!(claim_all(&db, at(62), "observer", 10).await.len(), 1);
 }
 
 #[tokio::test]
@@ -199,8 +211,41 @@ async fn a_job_that_was_not_started_goes_back_without_losing_an_attempt() {
     )
     .await;
     assert_eq!(jobs(&db).await, ["Pending|0|0"]);
+    let priority: u8 = sqlx::query_scalar("SELECT priority FROM Jobs")
+        .fetch_one(db.readers())
+        .await
+        .unwrap();
+    assert_eq!(
+        priority,
+        Priority::Edit.number(),
+        "a person still waits for it"
+    );
     let again = claim_all(&db, at(2), "w", 1).await;
     assert_eq!(again[0].attempts, 1);
+}
+
+#[tokio::test]
+async fn a_retry_after_holds_back_the_edit_that_waits_behind_it() {
+    let (_folder, db) = database().await;
+    populate(&db, 1, &["w"]).await;
+    enqueue_relays(&db, 1).await;
+    let claimed = claim_all(&db, at(1), "w", 1).await;
+    db.write(async move |tx: &mut WriteTx| edit(tx, at(2), &relay_id(0)).await)
+        .await
+        .unwrap();
+    let mut throttled = refused(&claimed[0]);
+    if let End::Reported(SyncReport {
+        result: Err(failure),
+        ..
+    }) = &mut throttled.end
+    {
+        failure.retry_after = Some(Duration::from_mins(2));
+    }
+
+    record(&db, at(3), vec![throttled]).await;
+
+    assert!(claim_all(&db, at(122), "w", 1).await.is_empty());
+    assert_eq!(claim_all(&db, at(123), "w", 1).await.len(), 1);
 }
 
 #[tokio::test]
@@ -290,4 +335,56 @@ async fn reconcile_finds_what_no_job_covers_once_per_period() {
     assert_eq!(reconcile_at(29).await, 0, "another worker has just looked");
     assert_eq!(reconcile_at(30).await, 3);
     assert_eq!(reconcile_at(60).await, 0, "all are covered");
+}
+
+#[tokio::test]
+async fn the_sync_commands_record_and_log_what_became_of_a_run() {
+    let (_folder, db) = database().await;
+    populate(&db, 1, &["w"]).await;
+    enqueue_relays(&db, 1).await;
+    let command = Command::new(
+        db.clone(),
+        Context {
+            clock: Arc::new(ManualClock::new(at(1))),
+            sealer: Sealer::new(SecretsKey::from_bytes(&[7; 32]), Vec::new()),
+            entropy: Entropy::seeded(1),
+            max_attempts: POLICY.max_attempts,
+        },
+    );
+    let mut announced = command.notify.subscribe();
+
+    let run = Run::from(&claim_all(&db, at(1), "w", 1).await[0]);
+    let failure = SyncFailure {
+        kind: FailureKind::TargetDisk,
+        status: Some(500),
+        message: "zooid could not write".to_owned(),
+        excerpt: None,
+        retry_after: None,
+    };
+    command
+        .fail_relay_sync(POLICY, run, Some(Verb::Post), failure)
+        .await
+        .unwrap();
+    assert_eq!(
+        announced.try_recv().unwrap().activity_type,
+        ActivityType::FailRelaySync
+    );
+    assert_eq!(jobs(&db).await, ["Pending|1|0"]);
+    let run = Run::from(&claim_all(&db, at(10), "w", 1).await[0]);
+    command
+        .complete_relay_sync(run, Verb::Post, 201, "{}".to_owned())
+        .await
+        .unwrap();
+
+    assert_eq!(
+        announced.try_recv().unwrap().activity_type,
+        ActivityType::CompleteRelaySync
+    );
+    assert_eq!(jobs(&db).await, ["Done|2|-"]);
+    let state: (i64, String) =
+        sqlx::query_as("SELECT synced_generation, sync_error FROM relay_sync")
+            .fetch_one(db.readers())
+            .await
+            .unwrap();
+    assert_eq!(state, (1, String::new()));
 }
