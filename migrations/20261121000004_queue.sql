@@ -17,8 +17,8 @@ CREATE TABLE worker_heartbeat (
     running INTEGER NOT NULL DEFAULT 0 CHECK (running >= 0)
 ) STRICT;
 
--- The workers an observer watches.
-CREATE INDEX worker_heartbeat_alive ON worker_heartbeat (worker_id) WHERE stopped_at IS NULL AND dead_at IS NULL;
+-- The workers an observer watches; one found dead is still watched while it holds a job, for it may have claimed once more.
+CREATE INDEX worker_heartbeat_running ON worker_heartbeat (worker_id) WHERE stopped_at IS NULL;
 
 CREATE TABLE maintenance (
     -- The periodic work: 'reconcile'.

@@ -39,7 +39,7 @@ pub async fn run(config: ServeConfig) -> anyhow::Result<ExitCode> {
 pub fn exit_code(ended: Ended) -> ExitCode {
     match ended {
         Ended::Drained => ExitCode::SUCCESS,
-        Ended::CutShort => ExitCode::FAILURE,
+        Ended::CutShort | Ended::Broken => ExitCode::FAILURE,
     }
 }
 

@@ -73,7 +73,7 @@ pub async fn run(config: WorkerConfig) -> Result<ExitCode, ProgramError> {
     match signals.govern(stop, program).await {
         Ok(ended) => Ok(match ended? {
             Ended::Drained => ExitCode::SUCCESS,
-            Ended::CutShort => ExitCode::FAILURE,
+            Ended::CutShort | Ended::Broken => ExitCode::FAILURE,
         }),
         Err(Interrupted) => Ok(ExitCode::from(EXIT_INTERRUPTED)),
     }

@@ -7,7 +7,7 @@ use shared::{
     clock::SharedClock,
     db::Db,
     domain::{SyncReport, WorkerId},
-    queue::{ClaimedSync, Engine, EngineConfig, EngineError, SyncBackend},
+    queue::{ClaimedSync, Engine, EngineConfig, EngineEnd, EngineError, SyncBackend},
 };
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -33,6 +33,9 @@ pub enum Ended {
     Drained,
     /// The drain took too long: what still ran is taken over by other workers when the lease has run out.
     CutShort,
+    /// Something this worker cannot go on without is gone: the database file it opened, or a part of itself. The log says
+    /// which.
+    Broken,
 }
 
 /// A worker that is registered and claims.
@@ -106,7 +109,7 @@ where
     F: Future<Output = SyncReport> + Send + 'static,
 {
     let name = engine.worker().to_string();
-    let handlers = tokio::spawn(async move {
+    let mut handlers = tokio::spawn(async move {
         let carry_out = move |sync: ClaimedSync| {
             // A task of its own: syncs run on all cores, and a panic ends this one alone.
             tokio::spawn(handler(sync).in_current_span())
@@ -118,7 +121,7 @@ where
             .await
     });
     let maintenance = tokio::spawn(maintenance);
-    let engine = tokio::spawn(engine.run());
+    let mut engine = tokio::spawn(engine.run());
     let cut = {
         let stop = stop.clone();
         async move {
@@ -127,22 +130,31 @@ where
         }
     };
     let ended = tokio::select! {
-        ended = engine => match ended {
-            Ok(()) => Ended::Drained,
+        biased;
+        ended = &mut engine => match ended {
+            Ok(EngineEnd::Drained) => Ended::Drained,
+            Ok(EngineEnd::DatabaseReplaced) => {
+                tracing::error!("the database file was replaced or removed; stopping at once");
+                Ended::Broken
+            }
             Err(error) => {
                 tracing::error!(%error, "the engine broke");
-                Ended::CutShort
+                Ended::Broken
             }
         },
+        _ = &mut handlers => {
+            tracing::error!("apalis ended before the engine did");
+            Ended::Broken
+        }
         () = cut => {
             tracing::warn!("the drain took too long; leaving running syncs to other workers");
             Ended::CutShort
         }
     };
     stop.cancel();
+    // Whatever has not ended by now must not look alive to other workers.
+    engine.abort();
     handlers.abort();
-    if let Err(error) = maintenance.await {
-        tracing::error!(%error, "the periodic work broke");
-    }
+    maintenance.abort();
     ended
 }

@@ -79,9 +79,7 @@ impl WriteTx {
     /// # Errors
     /// When the database refuses.
     pub async fn nest(&mut self) -> Result<Nested, sqlx::Error> {
-        self.connection
-            .execute(sqlx::query("SAVEPOINT nested"))
-            .await?;
+        self.control("SAVEPOINT nested").await?;
         Ok(Nested {
             activities: self.staged.activities.len(),
             wake: self.staged.wake,
@@ -103,8 +101,21 @@ impl WriteTx {
             self.staged.wake = nested.wake;
             "ROLLBACK TO nested; RELEASE nested"
         };
-        self.connection.execute(sqlx::query(end)).await?;
+        self.control(end).await?;
         result
+    }
+
+    /// Runs transaction control of our own. Once the transaction is lost a SAVEPOINT would begin a new one, so nothing may
+    /// run then; and when control fails, nobody knows what still holds: that loses it too.
+    async fn control(&mut self, sql: &'static str) -> Result<(), sqlx::Error> {
+        if let Some(cause) = self.lost_to() {
+            return Err(sqlx::Error::Protocol(cause));
+        }
+        if let Err(error) = self.connection.execute(sqlx::query(sql)).await {
+            let _ = self.lost.set(error.to_string());
+            return Err(error);
+        }
+        Ok(())
     }
 
     /// The error that made SQLite undo the whole transaction, if one did: nothing more may be written on it.

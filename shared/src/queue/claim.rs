@@ -60,7 +60,7 @@ macro_rules! takeable {
                  AND (
                      relay_sync.paused_at IS NOT NULL
                      OR relay_sync.quarantined_at IS NOT NULL
-                     OR relay_sync.not_before > $3
+                     OR relay_sync.not_before > max($3, Jobs.run_at)
                  )
            )
            AND NOT EXISTS (

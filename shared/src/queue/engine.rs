@@ -4,9 +4,9 @@
 //! and sleeps when there is nothing to do: a wake from another process, the next due job, its own heartbeat or an outcome
 //! end the sleep.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use chrono::TimeDelta;
+use chrono::DateTime;
 use futures::channel::mpsc as claims;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -16,7 +16,7 @@ use super::{
     backoff::RetryPolicy,
     claim::{self, ClaimedSync},
     liveness::{self, BEATS_PER_LEASE, Observer},
-    outcome::Finished,
+    outcome::{End, Finished},
     turn::{self, Turn, TurnError, TurnRules},
 };
 use crate::{
@@ -64,13 +64,21 @@ impl From<sqlx::Error> for EngineError {
     }
 }
 
+/// Why an engine ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EngineEnd {
+    /// The drain is over: every claimed sync has ended and is recorded.
+    Drained,
+    /// The database file was replaced or removed: nobody would ever see what this process writes.
+    DatabaseReplaced,
+}
+
 /// Fills the slots of one worker.
 #[derive(Debug)]
 pub struct Engine {
     db: Db,
     clock: SharedClock,
     rules: TurnRules,
-    slots: usize,
     lease: Duration,
     claims: claims::UnboundedSender<ClaimedSync>,
     outcomes: mpsc::UnboundedReceiver<Finished>,
@@ -135,14 +143,15 @@ impl Engine {
                 next_beat: clock.monotonic(),
             },
             db,
-            clock,
+            clock: Arc::clone(&clock),
             rules: TurnRules {
+                clock,
                 worker: config.worker,
+                slots: config.slots,
                 targets: config.targets,
                 policy: config.policy,
                 crash_budget: config.crash_budget,
             },
-            slots: config.slots,
             lease: config.lease,
             claims,
             outcomes,
@@ -159,10 +168,14 @@ impl Engine {
     }
 
     /// Works until the drain is over: after `stop`, nothing more is claimed, and it ends once every claimed sync has ended
-    /// and is recorded. Whoever wants to bound that wait drops the future; the rest is taken over by other workers.
-    pub async fn run(mut self) {
+    /// and is recorded. Whoever wants to bound that wait drops the future; the rest is taken over by other workers. It also
+    /// ends, at once, when the database file is no longer the one it opened.
+    pub async fn run(mut self) -> EngineEnd {
         let mut again = false;
         while !self.is_drained() {
+            if self.is_beat_due() && !self.db.is_same_file() {
+                return EngineEnd::DatabaseReplaced;
+            }
             let reason = if again {
                 Reason::Look
             } else {
@@ -188,6 +201,11 @@ impl Engine {
             };
         }
         self.sign_off().await;
+        EngineEnd::Drained
+    }
+
+    fn is_beat_due(&self) -> bool {
+        self.clock.monotonic() >= self.state.next_beat
     }
 
     fn is_drained(&self) -> bool {
@@ -206,7 +224,8 @@ impl Engine {
         let at = now + TICK.min(beat);
         let at = match self.next_due().await {
             Some(due) if due <= now.timestamp() => return Reason::Due,
-            Some(due) => at.min(now + TimeDelta::seconds(due - now.timestamp())),
+            // A time that no calendar has is later than any tick.
+            Some(due) => DateTime::from_timestamp(due, 0).map_or(at, |due| at.min(due)),
             None => at,
         };
         let wake = async {
@@ -231,33 +250,34 @@ impl Engine {
 
     /// When the next job is due that this worker could take now; `None` while it has no free slot.
     async fn next_due(&self) -> Option<i64> {
-        if self.stop.is_cancelled() || self.state.running >= self.slots {
+        if self.stop.is_cancelled() || self.state.running >= self.rules.slots {
             return None;
         }
-        claim::next_due(self.db.readers(), self.clock.now(), &self.rules.targets)
-            .await
-            .unwrap_or_else(|error| {
+        let look = claim::next_due(self.db.readers(), self.clock.now(), &self.rules.targets);
+        match tokio::time::timeout(TICK, look).await {
+            Ok(Ok(due)) => due,
+            Ok(Err(error)) => {
                 tracing::warn!(%error, "cannot look for due jobs; looking again at the next tick");
                 None
-            })
+            }
+            // Others hold every reader: the heartbeat must not wait for them.
+            Err(_elapsed) => None,
+        }
     }
 
     /// Takes a turn if there is anything to record, to show or to claim.
     async fn turn(&mut self, due: bool) -> Result<(), TurnError> {
-        let monotonic = self.clock.monotonic();
-        let beats = monotonic >= self.state.next_beat;
+        let beats = self.is_beat_due();
         let free = if self.stop.is_cancelled() {
             0
         } else {
-            self.slots - self.state.running
+            self.rules.slots - self.state.running
         };
         if !due && !beats && self.state.finished.is_empty() {
             // Nothing known yet: the next sleep begins with a look at the queue.
             return Ok(());
         }
         let turn = Turn {
-            now: self.clock.now(),
-            monotonic,
             finished: std::mem::take(&mut self.state.finished),
             running: self.state.running,
             free,
@@ -267,12 +287,16 @@ impl Engine {
             Ok(turned) => {
                 if let Some(observer) = turned.observer {
                     self.state.observer = observer;
-                    self.state.next_beat = monotonic + self.lease / BEATS_PER_LEASE;
+                    self.state.next_beat = self.clock.monotonic() + self.lease / BEATS_PER_LEASE;
                 }
-                self.state.running += turned.claimed.len();
-                for claimed in turned.claimed {
-                    // The backend outlives the engine.
-                    let _ = self.claims.unbounded_send(claimed);
+                let claimed = turned.claimed?;
+                self.state.running += claimed.len();
+                for sync in claimed {
+                    if let Err(refused) = self.claims.unbounded_send(sync) {
+                        // apalis has ended, and so will this worker: nothing was started.
+                        let unstarted = Finished::new(&refused.into_inner(), End::NotStarted);
+                        self.receive(unstarted);
+                    }
                 }
                 Ok(())
             }

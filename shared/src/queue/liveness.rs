@@ -29,7 +29,8 @@ pub(super) async fn register(
 ) -> Result<(), sqlx::Error> {
     sqlx::query(
         "INSERT INTO Workers (id, worker_type, storage_name, layers, last_seen, started_at)
-         VALUES ($1, $2, 'caravel', 'SyncLayer', $3, $3)",
+         VALUES ($1, $2, 'caravel', 'SyncLayer', $3, $3)
+         ON CONFLICT (id) DO NOTHING",
     )
     .bind(worker.as_str())
     .bind(JOB_TYPE)
@@ -38,7 +39,8 @@ pub(super) async fn register(
     .await?;
     sqlx::query(
         "INSERT INTO worker_heartbeat (worker_id, beat_at, started_at, pid, slots)
-         VALUES ($1, $2, $2, $3, $4)",
+         VALUES ($1, $2, $2, $3, $4)
+         ON CONFLICT (worker_id) DO NOTHING",
     )
     .bind(worker.as_str())
     .bind(now.timestamp_millis())
@@ -50,14 +52,15 @@ pub(super) async fn register(
 }
 
 /// Shows that this worker lives. One that was taken for dead is alive again: the fence of each attempt keeps what it did
-/// meanwhile from counting.
+/// meanwhile from counting. One whose rows are gone (a backup was restored beneath it) registers again.
 pub(super) async fn beat(
     tx: &mut WriteTx,
     now: DateTime<Utc>,
     worker: &WorkerId,
+    slots: usize,
     running: usize,
 ) -> Result<(), sqlx::Error> {
-    sqlx::query(
+    let shown = sqlx::query(
         "UPDATE worker_heartbeat
          SET counter = counter + 1,
              beat_at = $2,
@@ -70,6 +73,9 @@ pub(super) async fn beat(
     .bind(i64::try_from(running).unwrap_or(i64::MAX))
     .execute(&mut *tx)
     .await?;
+    if shown.rows_affected() == 0 {
+        return register(tx, now, worker, slots).await;
+    }
     sqlx::query(
         "UPDATE Workers
          SET last_seen = $2
@@ -163,10 +169,10 @@ pub(super) async fn observe(
 ) -> Result<(), sqlx::Error> {
     let counters: Vec<(String, i64)> = sqlx::query_as(
         "SELECT worker_id, counter
-         FROM worker_heartbeat INDEXED BY worker_heartbeat_alive
+         FROM worker_heartbeat INDEXED BY worker_heartbeat_running
          WHERE stopped_at IS NULL
-           AND dead_at IS NULL
-           AND worker_id <> $1",
+           AND worker_id <> $1
+           AND (dead_at IS NULL OR EXISTS (SELECT 1 FROM Jobs WHERE lock_by = worker_id))",
     )
     .bind(worker.as_str())
     .fetch_all(&mut *tx)
@@ -177,8 +183,7 @@ pub(super) async fn observe(
              SET dead_at = $3,
                  running = 0
              WHERE worker_id = $1
-               AND counter = $2
-               AND dead_at IS NULL",
+               AND counter = $2",
         )
         .bind(&dead)
         .bind(counter)

@@ -25,7 +25,7 @@ mod turn;
 pub use backend::{SyncBackend, SyncLayer};
 pub use backoff::RetryPolicy;
 pub use claim::ClaimedSync;
-pub use engine::{Engine, EngineConfig, EngineError};
+pub use engine::{Engine, EngineConfig, EngineEnd, EngineError};
 pub use enqueue::{Enqueue, Enqueued, enqueue, enqueue_first};
 pub use job::{JOB_TYPE, Priority, SyncJob};
 pub use reconcile::reconcile;

@@ -293,7 +293,9 @@ pub async fn fail(
          SET sync_error = CASE WHEN $2 > synced_generation AND $2 = attempted_generation THEN $3 ELSE sync_error END,
              failure_kind = CASE WHEN $2 > synced_generation AND $2 = attempted_generation THEN $4 ELSE failure_kind END,
              failed_generation = CASE WHEN $5 THEN $2 ELSE failed_generation END,
-             not_before = $6
+             not_before = $6,
+             -- Whatever zooid said, the worker lived to tell it.
+             crashes = 0
          WHERE relay_id = $1",
     )
     .bind(run.relay.as_str())
@@ -310,7 +312,10 @@ pub async fn fail(
     if given_up {
         end_jobs(tx, now, &[run.job.as_str()], last_result).await
     } else {
-        let run_at = asked_pause.unwrap_or_else(|| policy.run_at(now, run.attempts));
+        // A server that asks for less than the schedule gets the schedule: it would use up the attempts in no time.
+        let run_at = policy
+            .run_at(now, run.attempts)
+            .max(asked_pause.unwrap_or_default());
         let again = Waiting {
             run_at,
             priority: Some(Priority::Retry),

@@ -1,9 +1,5 @@
 //! One worker turn: a single write that records what has ended, shows that the worker lives, and claims what comes next.
 
-use std::time::Duration;
-
-use chrono::{DateTime, Utc};
-
 use super::{
     backoff::RetryPolicy,
     claim::{ClaimedSync, claim},
@@ -11,6 +7,7 @@ use super::{
     outcome::{self, Finished},
 };
 use crate::{
+    clock::SharedClock,
     db::{Db, WriteError, WriteTx},
     domain::{WorkerId, ZooidDomain},
 };
@@ -27,7 +24,9 @@ pub(super) enum TurnError {
 /// What stays the same from turn to turn.
 #[derive(Debug, Clone)]
 pub(super) struct TurnRules {
+    pub(super) clock: SharedClock,
     pub(super) worker: WorkerId,
+    pub(super) slots: usize,
     pub(super) targets: Vec<ZooidDomain>,
     pub(super) policy: RetryPolicy,
     pub(super) crash_budget: u32,
@@ -36,8 +35,6 @@ pub(super) struct TurnRules {
 /// What this turn is about.
 #[derive(Debug)]
 pub(super) struct Turn {
-    pub(super) now: DateTime<Utc>,
-    pub(super) monotonic: Duration,
     pub(super) finished: Vec<Finished>,
     /// Syncs that run on beyond this turn.
     pub(super) running: usize,
@@ -50,7 +47,8 @@ pub(super) struct Turn {
 /// What came of it.
 #[derive(Debug)]
 pub(super) struct Turned {
-    pub(super) claimed: Vec<ClaimedSync>,
+    /// The claims; `Err` when the database refused them, while all else of the turn holds.
+    pub(super) claimed: Result<Vec<ClaimedSync>, sqlx::Error>,
     pub(super) observer: Option<Observer>,
 }
 
@@ -68,13 +66,15 @@ pub(super) async fn take(
 }
 
 async fn run(tx: &mut WriteTx, rules: &TurnRules, mut turn: Turn) -> Result<Turned, TurnError> {
-    outcome::record(tx, turn.now, &rules.policy, &turn.finished).await?;
+    // Read in here: a turn may have waited for other writers, and times in the database follow its commits.
+    let now = rules.clock.now();
+    outcome::record(tx, now, &rules.policy, &turn.finished).await?;
     if let Some(observer) = &mut turn.observer {
-        liveness::beat(tx, turn.now, &rules.worker, turn.running).await?;
+        liveness::beat(tx, now, &rules.worker, rules.slots, turn.running).await?;
         liveness::observe(
             tx,
-            turn.now,
-            turn.monotonic,
+            now,
+            rules.clock.monotonic(),
             &rules.worker,
             observer,
             &rules.policy,
@@ -83,12 +83,17 @@ async fn run(tx: &mut WriteTx, rules: &TurnRules, mut turn: Turn) -> Result<Turn
         .await?;
     }
     let claimed = if turn.free > 0 {
-        claim(tx, turn.now, &rules.worker, &rules.targets, turn.free).await?
+        let step = tx.nest().await?;
+        let claimed = claim(tx, now, &rules.worker, &rules.targets, turn.free).await;
+        tx.settle(step, claimed).await
     } else {
-        Vec::new()
+        Ok(Vec::new())
     };
-    Ok(Turned {
-        claimed,
-        observer: turn.observer,
-    })
+    match (claimed, tx.lost_to()) {
+        (Err(_), Some(lost)) => Err(sqlx::Error::Protocol(lost).into()),
+        (claimed, _) => Ok(Turned {
+            claimed,
+            observer: turn.observer,
+        }),
+    }
 }

@@ -84,12 +84,12 @@ impl Walk {
             .iter()
             .find(|name| *name != silent && *name != watching)
             .unwrap();
-        liveness::beat(tx, now, &worker_id(silent), 0).await?;
+        liveness::beat(tx, now, &worker_id(silent), 100, 0).await?;
         let mut observer = Observer::new(Duration::from_secs(10));
         for _ in 0..=4 {
             self.monotonic += Duration::from_millis(2500);
             for alive in [other, watching] {
-                liveness::beat(tx, now, &worker_id(alive), 0).await?;
+                liveness::beat(tx, now, &worker_id(alive), 100, 0).await?;
             }
             liveness::observe(
                 tx,

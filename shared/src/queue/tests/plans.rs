@@ -61,7 +61,7 @@ async fn statements(db: &Db) -> Vec<String> {
             let lost = claim::claim(tx, at(120), &worker_id("silent"), &[target()], 1).await?;
             let mut observer = Observer::new(Duration::from_secs(10));
             for look in 0..=4 {
-                liveness::beat(tx, at(120), &me, 0).await?;
+                liveness::beat(tx, at(120), &me, 100, 0).await?;
                 let monotonic = Duration::from_millis(2500) * look;
                 liveness::observe(tx, at(120), monotonic, &me, &mut observer, &POLICY, 3).await?;
             }

@@ -17,7 +17,7 @@ async fn observe_until_dead(db: &Db, now: DateTime<Utc>, crash_budget: u32) {
         let me = worker_id("observer");
         for look in 0..=4 {
             let monotonic = Duration::from_millis(2500) * look;
-            liveness::beat(tx, now, &me, 0).await?;
+            liveness::beat(tx, now, &me, 100, 0).await?;
             liveness::observe(
                 tx,
                 now,
@@ -88,7 +88,7 @@ async fn a_relay_that_keeps_losing_workers_is_quarantined_and_its_neighbour_is_n
     let first = claim_all(&db, at(1), "a", 2).await;
     observe_until_dead(&db, at(12), 2).await;
     db.write(async move |tx: &mut WriteTx| -> Outcome {
-        Ok(liveness::beat(tx, at(20), &worker_id("b"), 0).await?)
+        Ok(liveness::beat(tx, at(20), &worker_id("b"), 100, 0).await?)
     })
     .await
     .unwrap();
