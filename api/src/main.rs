@@ -1,4 +1,4 @@
-//! The binary: its command line and its exit code.
+//! The `caravel-api` binary: its command line and its exit code.
 
 use std::process::ExitCode;
 
@@ -6,13 +6,13 @@ use api::program;
 use clap::Parser;
 use shared::config::{ApiConfig, EXIT_CONFIG, Source};
 
-/// Serves the HTTP API through which tenants and operators manage relays
-#[derive(Parser)]
+/// Serves Caravel's HTTP API
+#[derive(Debug, Parser)]
 #[command(name = "caravel-api", version, long_about = program::HELP)]
-struct Arguments {}
+struct Args {}
 
 fn main() -> anyhow::Result<ExitCode> {
-    Arguments::parse();
+    let Args {} = Args::parse();
     let config = match Source::from_process().and_then(|source| ApiConfig::load(&source)) {
         Ok(config) => config,
         Err(errors) => {

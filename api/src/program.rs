@@ -13,24 +13,32 @@ use shared::telemetry::{self, TelemetryError};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::server::serve;
-use crate::state::{ApiState, StateError};
+use crate::{ApiState, StateError, serve};
 
 /// What `--help` says about the program.
 pub const HELP: &str = "\
-Serves the HTTP API through which tenants and operators manage relays.
+Serves Caravel's HTTP API: tenants and their relays, in one SQLite database that the workers share.
 
-Answers JSON, authenticates by Nostr signatures (NIP-98), and writes to the database that it shares with the workers: \
-whatever zooid must learn of is enqueued in the same transaction. It needs no connection to zooid itself.
-
-Configured by environment variables, or by a file .env in the working directory; .env.example explains each. It needs \
-SERVER_URL, RELAY_DOMAIN and CARAVEL_SECRETS_KEY, and DATABASE_URL unless the default will do. Without \
-SERVER_ADMIN_PUBKEYS nobody is an operator; without SERVER_ALLOW_ORIGINS no web page may call.
+Configured by environment variables, or by a file .env in the working directory:
+  SERVER_URL                   public URL of the API, as clients sign it (required)
+  RELAY_DOMAIN                 host name that relays are subdomains of (required)
+  CARAVEL_SECRETS_KEY          32 bytes as base64 or hex that seal stored secrets (required)
+  CARAVEL_SECRETS_KEY_PREVIOUS former keys, separated by commas
+  DATABASE_URL                 sqlite://PATH                        [sqlite://data/caravel.db]
+  DATABASE_SYNCHRONOUS         full or normal                       [full]
+  SERVER_HOST, SERVER_PORT     where to listen; port 0 takes a free one  [127.0.0.1, 2892]
+  SERVER_ADMIN_PUBKEYS         admins, as hex or npub, separated by commas
+  SERVER_ALLOW_ORIGINS         web origins that may call, or *
+  AUTH_MODE                    compatible, or strict for plain NIP-98 only  [compatible]
+  AUTH_SESSION_SECONDS         how long a signed session lasts      [900]
+  SYNC_MAX_ATTEMPTS            attempts of a sync before it is given up  [25]
+  LOG_FORMAT, RUST_LOG         pretty or json, and which lines      [pretty, info]
 
 Prints `listening on http://HOST:PORT` on standard output once it accepts connections; logs go to standard error. \
 SIGTERM or SIGINT ends it after the requests under way. A second signal stops at once.
 
-Exit codes: 0 stopped; 1 could not start, or broke; 78 the configuration is wrong; 130 stopped by a second signal.";
+Exit codes: 0 after a signal; 1 could not start or broke; 78 the configuration is wrong, and all of it is listed; 130 \
+stopped by a second signal.";
 
 /// Why the program ended before its time.
 #[derive(Debug, thiserror::Error)]
@@ -44,13 +52,13 @@ pub enum ProgramError {
     /// The database cannot be opened.
     #[error("open the database")]
     Open(#[from] OpenError),
-    /// The configuration cannot be used after all.
+    /// The configuration does not fit the domain.
     #[error(transparent)]
     State(#[from] StateError),
-    /// The address cannot be listened on.
+    /// The port cannot be had.
     #[error("listen on {address}")]
     Listen {
-        /// The address.
+        /// Where it should listen.
         address: SocketAddr,
         /// What the system said.
         #[source]
@@ -64,7 +72,7 @@ pub enum ProgramError {
     Serve(#[source] io::Error),
 }
 
-/// Runs the API until a signal stops it. Answers how the process should end.
+/// Serves the API until a signal stops it. Answers how the process should end.
 ///
 /// # Errors
 /// When it cannot start, or breaks.
@@ -82,9 +90,10 @@ async fn answer(config: &ApiConfig, stop: CancellationToken) -> Result<(), Progr
     let db = Db::open(DatabaseOptions::new(&config.database, Role::Interactive)).await?;
     let state = ApiState::new(config, db.clone(), Arc::new(SystemClock))?;
     let address = config.server.listen;
-    let unusable = |source| ProgramError::Listen { address, source };
-    let listener = TcpListener::bind(address).await.map_err(unusable)?;
-    let address = listener.local_addr().map_err(unusable)?;
+    let listener = TcpListener::bind(address)
+        .await
+        .map_err(|source| ProgramError::Listen { address, source })?;
+    let address = listener.local_addr().map_err(ProgramError::Output)?;
     writeln!(io::stdout(), "listening on http://{address}").map_err(ProgramError::Output)?;
     serve(listener, state, stop)
         .await

@@ -51,7 +51,7 @@ async fn it_reads_dot_env_says_where_it_listens_and_stops_at_sigterm() {
     let url = line.trim_end().strip_prefix("listening on ").unwrap();
 
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
-    let event = auth_event(SERVER_URL, chrono_now());
+    let event = auth_event(SERVER_URL, system_now());
     let response = client
         .post(format!("{url}/tenants"))
         .header("authorization", header_of(event, &Keys::generate()))
@@ -151,7 +151,7 @@ async fn a_request_under_way_is_finished_after_the_stop() {
 }
 
 /// The machine's time, which the binary goes by.
-fn chrono_now() -> i64 {
+fn system_now() -> i64 {
     use shared::clock::{Clock as _, SystemClock};
     SystemClock.now().timestamp()
 }
