@@ -7,9 +7,8 @@ use shared::clock::SharedClock;
 use shared::command::{Command, Context, Entropy};
 use shared::config::{AllowOrigins, ApiConfig, AuthConfig, BaseUrl};
 use shared::db::Db;
-use shared::domain::{Malformed, Pubkey, Relay, RelayId, Rules, Tenant};
-use shared::query::{Query, QueryError};
-use shared::repositories::FindById;
+use shared::domain::{Malformed, Pubkey, Rules};
+use shared::query::Query;
 
 /// The shared state of the API. Clones are handles on the same.
 #[derive(Debug, Clone)]
@@ -17,7 +16,6 @@ pub struct ApiState(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
-    db: Db,
     command: Command,
     query: Query,
     rules: Rules,
@@ -59,8 +57,7 @@ impl ApiState {
             max_attempts: config.retry.max_attempts,
         };
         Ok(Self(Arc::new(Shared {
-            command: Command::new(db.clone(), context),
-            db,
+            command: Command::new(db, context),
             query,
             rules: Rules {
                 served_domains: vec![config.relay_domain.clone()],
@@ -83,19 +80,6 @@ impl ApiState {
     /// Every read.
     pub(crate) fn query(&self) -> &Query {
         &self.0.query
-    }
-
-    /// The relay. Not by way of [`Query`], whose future for it is not known to be `Send` (rust-lang/rust#100013).
-    pub(crate) async fn get_relay(&self, id: &RelayId) -> Result<Relay, QueryError> {
-        found(Relay::find_by_id(self.0.db.readers(), id).await?, id)
-    }
-
-    /// The tenant; by the same way.
-    pub(crate) async fn get_tenant(&self, pubkey: &Pubkey) -> Result<Tenant, QueryError> {
-        found(
-            Tenant::find_by_id(self.0.db.readers(), pubkey).await?,
-            pubkey,
-        )
     }
 
     /// The rules of input.
@@ -123,12 +107,4 @@ impl ApiState {
     pub(crate) fn allow_origins(&self) -> &AllowOrigins {
         &self.0.allow_origins
     }
-}
-
-/// The entity, which must be there.
-fn found<E: FindById<Id: ToString>>(entity: Option<E>, id: &E::Id) -> Result<E, QueryError> {
-    entity.ok_or_else(|| QueryError::NotFound {
-        entity: E::ENTITY,
-        id: id.to_string(),
-    })
 }

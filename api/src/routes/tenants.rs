@@ -38,7 +38,7 @@ async fn create(
 
 async fn show(state: ApiState, tenant: TenantAccess, (): ()) -> Result<Data<Tenant>, ApiError> {
     let pubkey = tenant.into_pubkey();
-    Ok(Data::ok(state.get_tenant(&pubkey).await?))
+    Ok(Data::ok(state.query().get_tenant(&pubkey).await?))
 }
 
 async fn update(
@@ -48,7 +48,7 @@ async fn update(
 ) -> Result<Data<Tenant>, ApiError> {
     let change = input.validate()?;
     // Here an unknown tenant is one that the path names: 404. Tenants are never deleted, so there will be one below.
-    let tenant = state.get_tenant(&tenant.into_pubkey()).await?;
+    let tenant = state.query().get_tenant(&tenant.into_pubkey()).await?;
     let updated = state.command().update_tenant(tenant.pubkey, change).await?;
     Ok(Data::ok(updated))
 }

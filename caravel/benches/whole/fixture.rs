@@ -42,7 +42,7 @@ impl Fixture {
             max_attempts: POLICY.max_attempts,
         };
         let command = Command::new(db.clone(), context);
-        let owner = nostr::Keys::generate()
+        let owner = nostr::key::Keys::generate()
             .public_key()
             .to_hex()
             .parse()

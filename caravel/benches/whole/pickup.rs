@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use nostr::Keys;
+use nostr::key::Keys;
 use zooid_sim::{SimConfig, ZooidSim};
 
 use crate::{

@@ -44,7 +44,7 @@ pub async fn drain(jobs: usize, slots: usize, limit: Duration) -> f64 {
         .await
         .unwrap();
     let config = Config::default().queue("noop").batch_size(slots);
-    let mut storage = SqliteStorage::<Noop>::new_with_config(&pool, &config);
+    let mut storage = SqliteStorage::<Noop>::new(&pool).with_config(config);
     for number in 0..jobs {
         storage.push(Noop { number }).await.unwrap();
     }
