@@ -5,10 +5,12 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
+use chrono::{DateTime, Local};
 use futures::future::try_join_all;
 use nostr::key::Keys;
 use reqwest::Method;
 use serde_json::{Value, json};
+use shared::clock::{Clock as _, SystemClock};
 use zooid_sim::{Effect, Fault, Phase, Verb};
 
 use super::{
@@ -142,12 +144,7 @@ async fn overload(stage: &Stage) -> anyhow::Result<()> {
     let relay = find(stage, "tea-house").await?;
     let fault = Fault::status(503).on_relay(&relay.id).for_calls(3);
     stage.zooid.inject(fault)?;
-    edit(
-        stage,
-        &relay,
-        json!({ "info_description": "Green, black and oolong" }),
-    )
-    .await?;
+    edit(stage, &relay, describe("Green, black and oolong")).await?;
     stage.in_step().await
 }
 
@@ -160,12 +157,7 @@ async fn hang(stage: &Stage) -> anyhow::Result<()> {
     };
     let fault = Fault::new(hang).on_relay(&relay.id).for_calls(1);
     stage.zooid.inject(fault)?;
-    edit(
-        stage,
-        &relay,
-        json!({ "info_description": "Blitz on Thursdays" }),
-    )
-    .await?;
+    edit(stage, &relay, describe("Blitz on Thursdays")).await?;
     stage.in_step().await?;
     stage.zooid.release();
     Ok(())
@@ -188,7 +180,7 @@ async fn burst(stage: &Stage) -> anyhow::Result<()> {
     let relay = find(stage, "trail-runners").await?;
     let before = stage.calls(&relay.id);
     try_join_all((1..=BURST).map(|number| {
-        let change = json!({ "info_description": format!("{number} km before breakfast") });
+        let change = describe(&format!("{number} km before breakfast"));
         edit(stage, &relay, change)
     }))
     .await?;
@@ -205,11 +197,17 @@ async fn edits(stage: &Stage, pace: Pace, count: usize) -> anyhow::Result<()> {
     screen::note("And now and then, somebody edits something")?;
     let relays = stage.relays().await?;
     for (number, relay) in relays.iter().cycle().take(count).enumerate() {
-        let description = format!("Open to all, notice no. {}", number + 1);
-        edit(stage, relay, json!({ "info_description": description })).await?;
+        let change = describe(&format!("Open to all, notice no. {}", number + 1));
+        edit(stage, relay, change).await?;
         pace.pause(Duration::from_secs(3)).await;
     }
     stage.in_step().await
+}
+
+/// A new description. It has the time in it, so that it changes something in a folder where the story was told before.
+fn describe(text: &str) -> Value {
+    let now: DateTime<Local> = SystemClock.now().into();
+    json!({ "info_description": format!("{text} ({})", now.format("%c")) })
 }
 
 async fn create(

@@ -1,0 +1,17 @@
+//! Caravel as a whole: its programs as processes of their own, on a real database file, against a zooid that misbehaves.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod client;
+mod configuration;
+mod demo;
+mod drain;
+mod edits;
+mod fleet;
+mod installation;
+mod keys;
+mod process;
+mod repair;
+mod retry;
+mod story;
+mod wait;
