@@ -207,6 +207,7 @@ mod tests {
             ("CARAVEL_SECRETS_KEY", SECRET),
             ("ZOOID_API_URL", "http://127.0.0.1:3334"),
             ("ZOOID_API_SECRET", SECRET),
+            ("RELAY_DOMAIN", "relays.example.com"),
         ];
         let source = required.iter().chain(change).copied().collect::<Source>();
         let config = WorkerConfig::load(&source).unwrap();
