@@ -17,7 +17,7 @@ const JOBS: usize = 10_000;
 const SLOTS: usize = 10;
 const ROUNDS: usize = 3;
 /// The stock consumer slows down with its own history; a run that takes longer is stopped and counted as it stands.
-const STOCK_LIMIT: Duration = Duration::from_mins(2);
+const STOCK_LIMIT: Duration = Duration::from_mins(1);
 const HTTP_JOBS: usize = 2_000;
 
 pub async fn run() {
@@ -49,7 +49,7 @@ async fn drain_own() -> f64 {
     let stop = CancellationToken::new();
     let began = Instant::now();
     let worker = noop_worker::start(fixture.db.clone(), SLOTS, stop.clone()).await;
-    fixture.all_synced(JOBS).await;
+    fixture.all_synced().await;
     let took = began.elapsed();
     stop.cancel();
     worker.ended().await.unwrap();
@@ -67,7 +67,7 @@ async fn drain_http(processes: usize) -> f64 {
     let workers: Vec<WorkerProcess> = (0..processes)
         .map(|_| WorkerProcess::spawn(&fixture, &sim))
         .collect();
-    fixture.all_synced(HTTP_JOBS).await;
+    fixture.all_synced().await;
     let rate = count(HTTP_JOBS) / began.elapsed().as_secs_f64();
     assert_eq!(sim.max_overlap(), 1);
     drop(workers);

@@ -37,7 +37,7 @@ pub async fn run() {
         waits.push(began.elapsed());
     }
     let after = attempts(&fixture).await;
-    let left = i64::try_from(BACKLOG).unwrap() - fixture.synced().await;
+    let left = fixture.behind().await;
     drop(workers);
 
     let shares: Vec<String> = after

@@ -20,7 +20,7 @@ pub async fn run() {
     worker.ready(&fixture).await;
     // It has worked before it idles, as a worker in the field has.
     fixture.create_many(200).await;
-    fixture.all_synced(200).await;
+    fixture.all_synced().await;
 
     let (began, before) = (Instant::now(), cpu_seconds(worker.id()));
     tokio::time::sleep(WATCHED).await;

@@ -25,13 +25,13 @@ pub async fn run() {
     let fixture = Fixture::new().await;
     let worker = WorkerProcess::spawn(&fixture, &sim);
     fixture.create("warm-up").await;
-    fixture.all_synced(1).await;
+    fixture.all_synced().await;
 
     let mut delays = Vec::with_capacity(CREATES);
     for number in 0..CREATES {
         let relay = fixture.create(&format!("p{number}")).await;
         let committed = origin.elapsed();
-        fixture.all_synced(number + 2).await;
+        fixture.all_synced().await;
         let called = sim.calls(relay.id.as_str())[0].started;
         delays.push(called.saturating_sub(committed));
     }

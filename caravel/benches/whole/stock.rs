@@ -45,9 +45,8 @@ pub async fn drain(jobs: usize, slots: usize, limit: Duration) -> f64 {
         .unwrap();
     let config = Config::default().queue("noop").batch_size(slots);
     let mut storage = SqliteStorage::<Noop>::new(&pool).with_config(config);
-    for number in 0..jobs {
-        storage.push(Noop { number }).await.unwrap();
-    }
+    let backlog = (0..jobs).map(|number| Noop { number }).collect();
+    storage.push_bulk(backlog).await.unwrap();
 
     let done = Arc::new(AtomicUsize::new(0));
     let counter = Arc::clone(&done);

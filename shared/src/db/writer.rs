@@ -330,11 +330,22 @@ impl Group {
         let began = Instant::now();
         let mut next = Some(first);
         while let Some(call) = next {
-            if let Err(error) = self.run_one(call).await {
+            let ended = self.run_one(call).await;
+            let full = self.ran.len() >= GROUP_CLOSURES || began.elapsed() >= GROUP_TIME;
+            next = if full || ended.is_err() {
+                None
+            } else {
+                calls.try_recv().ok()
+            };
+            let settled = match ended {
+                Ok(verdict) => self.settle(verdict, next.is_some()).await,
+                Err(error) => Err(error),
+            };
+            if let Err(error) = settled {
+                // A call already taken from the queue is part of what is lost.
+                self.ran.extend(next);
                 return self.lost(error);
             }
-            let full = self.ran.len() >= GROUP_CLOSURES || began.elapsed() >= GROUP_TIME;
-            next = if full { None } else { calls.try_recv().ok() };
         }
         match self.tx.connection().execute(sqlx::query("COMMIT")).await {
             Ok(_) => (Ok((self.ran, self.staged)), self.tx.into_connection()),
@@ -343,24 +354,29 @@ impl Group {
     }
 
     /// Runs one closure in its savepoint. An error means that the transaction as a whole is gone.
-    async fn run_one(&mut self, mut call: Box<dyn QueuedWrite>) -> Result<(), sqlx::Error> {
+    async fn run_one(&mut self, mut call: Box<dyn QueuedWrite>) -> Result<Verdict, sqlx::Error> {
         let verdict = call.run(&mut self.tx).await;
         self.ran.push(call);
         let staged = self.tx.take_staged();
         if let Some(cause) = self.tx.lost_to() {
             return Err(sqlx::Error::Protocol(cause));
         }
-        let next_savepoint = match verdict {
-            Verdict::Keep => {
-                self.staged.push(staged);
-                "RELEASE w; SAVEPOINT w"
-            }
-            Verdict::Undo => "ROLLBACK TO w",
+        match verdict {
+            Verdict::Keep => self.staged.push(staged),
+            Verdict::Undo => drop(staged),
+        }
+        Ok(verdict)
+    }
+
+    /// Keeps or undoes what the last closure wrote, and opens the savepoint of the next one, if there is one. The commit
+    /// releases the last savepoint by itself: every statement saved is a way to the connection's thread and back.
+    async fn settle(&mut self, verdict: Verdict, more: bool) -> Result<(), sqlx::Error> {
+        let control = match (verdict, more) {
+            (Verdict::Keep, true) => "RELEASE w; SAVEPOINT w",
+            (Verdict::Keep, false) => return Ok(()),
+            (Verdict::Undo, _) => "ROLLBACK TO w",
         };
-        self.tx
-            .connection()
-            .execute(sqlx::query(next_savepoint))
-            .await?;
+        self.tx.connection().execute(sqlx::query(control)).await?;
         Ok(())
     }
 

@@ -16,7 +16,7 @@ use super::{
     backoff::RetryPolicy,
     claim::{self, ClaimedSync},
     liveness::{self, BEATS_PER_LEASE, Observer},
-    outcome::{End, Finished},
+    outcome::{Care, End, Finished},
     turn::{self, Turn, TurnError, TurnRules},
 };
 use crate::{
@@ -95,6 +95,8 @@ struct State {
     /// Received, and not yet recorded.
     finished: Vec<Finished>,
     observer: Observer,
+    /// [`Care::EachAlone`] after a turn that was refused, until one has succeeded.
+    care: Care,
     /// When the next beat is due, on the monotonic clock.
     next_beat: Duration,
 }
@@ -140,6 +142,7 @@ impl Engine {
                 running: 0,
                 finished: Vec::new(),
                 observer: Observer::new(config.lease),
+                care: Care::Together,
                 next_beat: clock.monotonic(),
             },
             db,
@@ -268,17 +271,20 @@ impl Engine {
     /// Takes a turn if there is anything to record, to show or to claim.
     async fn turn(&mut self, due: bool) -> Result<(), TurnError> {
         let beats = self.is_beat_due();
-        let free = if self.stop.is_cancelled() {
+        // After a refusal, outcomes and beats go first and alone: a claim that the database refuses must not undo them.
+        let records = beats || !self.state.finished.is_empty();
+        let free = if self.stop.is_cancelled() || (records && self.state.care == Care::EachAlone) {
             0
         } else {
             self.rules.slots - self.state.running
         };
-        if !due && !beats && self.state.finished.is_empty() {
+        if !due && !records {
             // Nothing known yet: the next sleep begins with a look at the queue.
             return Ok(());
         }
         let turn = Turn {
             finished: std::mem::take(&mut self.state.finished),
+            care: self.state.care,
             running: self.state.running,
             free,
             observer: beats.then(|| self.state.observer.clone()),
@@ -289,9 +295,9 @@ impl Engine {
                     self.state.observer = observer;
                     self.state.next_beat = self.clock.monotonic() + self.lease / BEATS_PER_LEASE;
                 }
-                let claimed = turned.claimed?;
-                self.state.running += claimed.len();
-                for sync in claimed {
+                self.state.care = Care::Together;
+                self.state.running += turned.claimed.len();
+                for sync in turned.claimed {
                     if let Err(refused) = self.claims.unbounded_send(sync) {
                         // apalis has ended, and so will this worker: nothing was started.
                         let unstarted = Finished::new(&refused.into_inner(), End::NotStarted);
@@ -302,6 +308,7 @@ impl Engine {
             }
             Err((error, finished)) => {
                 self.state.finished = finished;
+                self.state.care = Care::EachAlone;
                 Err(error)
             }
         }

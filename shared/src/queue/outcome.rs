@@ -84,61 +84,70 @@ impl Finished {
     }
 }
 
-/// Records every outcome. One that the database refuses is replaced by the least that frees its job, so a bad row never
-/// wedges a worker; only an error that undid the whole transaction comes back.
+/// How much one outcome that the database refuses may take down with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Care {
+    /// The whole write: the fewest statements. What a turn begins with, for refusals are rare.
+    Together,
+    /// Nothing but itself: each outcome has a savepoint of its own, and one that is refused is replaced by the least that
+    /// frees its job. What a turn goes on with when it was refused, so that a bad row never wedges a worker.
+    EachAlone,
+}
+
+/// Records every outcome.
 ///
 /// # Errors
-/// When the transaction is gone: nothing was recorded, and all of it may be tried again.
+/// With [`Care::Together`], when the database refuses any of them; with [`Care::EachAlone`] only when the transaction is
+/// gone. The caller's write must then fail, and all of it may be tried again.
 pub async fn record(
     tx: &mut WriteTx,
     now: DateTime<Utc>,
     policy: &RetryPolicy,
     finished: &[Finished],
+    care: Care,
 ) -> Result<(), sqlx::Error> {
-    let mut accepted = Vec::new();
-    for Finished { run, end } in finished {
-        match end {
-            End::Reported(SyncReport {
-                verb,
-                status,
-                result: Ok(body),
-            }) => {
-                accepted.push(Acceptance::new(run, *verb, *status, body));
+    match care {
+        Care::Together => {
+            let accepted: Vec<Acceptance<'_>> =
+                finished.iter().filter_map(Acceptance::of).collect();
+            complete(tx, now, &accepted).await?;
+            for outcome in finished {
+                record_unaccepted(tx, now, policy, outcome).await?;
             }
-            End::Reported(SyncReport {
-                verb,
-                status: _,
-                result: Err(failure),
-            }) => {
+        }
+        Care::EachAlone => {
+            for outcome in finished {
                 let step = tx.nest().await?;
-                let failed = fail(tx, now, policy, run, *verb, failure).await;
-                let recorded = tx.settle(step, failed).await;
-                replace_refused(tx, now, policy, run, recorded).await?;
-            }
-            End::NotStarted => {
-                let step = tx.nest().await?;
-                let released = release(tx, now, run).await;
-                let recorded = tx.settle(step, released).await;
-                replace_refused(tx, now, policy, run, recorded).await?;
+                let recorded = match Acceptance::of(outcome) {
+                    Some(accepted) => complete(tx, now, &[accepted]).await,
+                    None => record_unaccepted(tx, now, policy, outcome).await,
+                };
+                let recorded = tx.settle(step, recorded).await;
+                replace_refused(tx, now, policy, &outcome.run, recorded).await?;
             }
         }
     }
-    if accepted.is_empty() {
-        return Ok(());
-    }
-    // All together costs four statements. Should one be refused, each gets its own savepoint.
-    let step = tx.nest().await?;
-    let completed = complete(tx, now, &accepted).await;
-    if tx.settle(step, completed).await.is_ok() {
-        return Ok(());
-    }
-    for acceptance in &accepted {
-        let step = tx.nest().await?;
-        let completed = complete(tx, now, std::slice::from_ref(acceptance)).await;
-        let recorded = tx.settle(step, completed).await;
-        replace_refused(tx, now, policy, acceptance.run, recorded).await?;
-    }
     Ok(())
+}
+
+/// Records an outcome other than an acceptance; those are recorded together.
+async fn record_unaccepted(
+    tx: &mut WriteTx,
+    now: DateTime<Utc>,
+    policy: &RetryPolicy,
+    outcome: &Finished,
+) -> Result<(), sqlx::Error> {
+    match &outcome.end {
+        End::Reported(SyncReport {
+            result: Ok(_body), ..
+        }) => Ok(()),
+        End::Reported(SyncReport {
+            verb,
+            result: Err(failure),
+            ..
+        }) => fail(tx, now, policy, &outcome.run, *verb, failure).await,
+        End::NotStarted => release(tx, now, &outcome.run).await,
+    }
 }
 
 /// An accepted sync; serialized as one element of the array that the statements of [`complete`] bind.
@@ -156,6 +165,18 @@ pub struct Acceptance<'a> {
 }
 
 impl<'a> Acceptance<'a> {
+    /// The acceptance in `outcome`, if it is one.
+    fn of(outcome: &'a Finished) -> Option<Self> {
+        match &outcome.end {
+            End::Reported(SyncReport {
+                verb,
+                status,
+                result: Ok(body),
+            }) => Some(Self::new(&outcome.run, *verb, *status, body)),
+            End::Reported(SyncReport { result: Err(_), .. }) | End::NotStarted => None,
+        }
+    }
+
     /// zooid accepted what `run` sent: `body`, canonical JSON with secrets as keyed hashes.
     #[must_use]
     pub fn new(run: &'a Run, verb: Option<Verb>, status: Option<u16>, body: &'a str) -> Self {
@@ -181,6 +202,9 @@ pub async fn complete(
     now: DateTime<Utc>,
     accepted: &[Acceptance<'_>],
 ) -> Result<(), sqlx::Error> {
+    if accepted.is_empty() {
+        return Ok(());
+    }
     let closed: Vec<i64> = sqlx::query_scalar(
         "WITH done AS MATERIALIZED (
              SELECT

@@ -4,7 +4,7 @@ use super::{
     backoff::RetryPolicy,
     claim::{ClaimedSync, claim},
     liveness::{self, Observer},
-    outcome::{self, Finished},
+    outcome::{self, Care, Finished},
 };
 use crate::{
     clock::SharedClock,
@@ -36,6 +36,8 @@ pub(super) struct TurnRules {
 #[derive(Debug)]
 pub(super) struct Turn {
     pub(super) finished: Vec<Finished>,
+    /// How the outcomes are recorded.
+    pub(super) care: Care,
     /// Syncs that run on beyond this turn.
     pub(super) running: usize,
     /// How many jobs may be claimed.
@@ -47,8 +49,7 @@ pub(super) struct Turn {
 /// What came of it.
 #[derive(Debug)]
 pub(super) struct Turned {
-    /// The claims; `Err` when the database refused them, while all else of the turn holds.
-    pub(super) claimed: Result<Vec<ClaimedSync>, sqlx::Error>,
+    pub(super) claimed: Vec<ClaimedSync>,
     pub(super) observer: Option<Observer>,
 }
 
@@ -68,7 +69,7 @@ pub(super) async fn take(
 async fn run(tx: &mut WriteTx, rules: &TurnRules, mut turn: Turn) -> Result<Turned, TurnError> {
     // Read in here: a turn may have waited for other writers, and times in the database follow its commits.
     let now = rules.clock.now();
-    outcome::record(tx, now, &rules.policy, &turn.finished).await?;
+    outcome::record(tx, now, &rules.policy, &turn.finished, turn.care).await?;
     if let Some(observer) = &mut turn.observer {
         liveness::beat(tx, now, &rules.worker, rules.slots, turn.running).await?;
         liveness::observe(
@@ -83,17 +84,12 @@ async fn run(tx: &mut WriteTx, rules: &TurnRules, mut turn: Turn) -> Result<Turn
         .await?;
     }
     let claimed = if turn.free > 0 {
-        let step = tx.nest().await?;
-        let claimed = claim(tx, now, &rules.worker, &rules.targets, turn.free).await;
-        tx.settle(step, claimed).await
+        claim(tx, now, &rules.worker, &rules.targets, turn.free).await?
     } else {
-        Ok(Vec::new())
+        Vec::new()
     };
-    match (claimed, tx.lost_to()) {
-        (Err(_), Some(lost)) => Err(sqlx::Error::Protocol(lost).into()),
-        (claimed, _) => Ok(Turned {
-            claimed,
-            observer: turn.observer,
-        }),
-    }
+    Ok(Turned {
+        claimed,
+        observer: turn.observer,
+    })
 }

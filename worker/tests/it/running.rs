@@ -121,8 +121,13 @@ async fn no_more_syncs_run_than_there_are_slots() {
             }
         })
         .await;
+    let all_started = async {
+        while running.load(Ordering::SeqCst) < 3 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(DRAIN, all_started).await.unwrap();
     let claimed = "SELECT count(*) FROM Jobs WHERE status = 'Running'";
-    fixture.until(3, claimed).await;
     for _ in 0..12 {
         assert!(fixture.count(claimed).await <= 3);
         gate.add_permits(1);

@@ -70,7 +70,12 @@ impl Walk {
             });
         }
         self.late_outcomes += finished.len();
-        Ok(outcome::record(tx, at(self.now), &POLICY, &finished).await?)
+        let care = if self.rng.random() {
+            Care::Together
+        } else {
+            Care::EachAlone
+        };
+        Ok(outcome::record(tx, at(self.now), &POLICY, &finished, care).await?)
     }
 
     /// One worker falls silent for a lease while another watches; what it holds will be reported late.
@@ -194,7 +199,7 @@ async fn the_key_scheme_holds_under_a_random_walk() {
     // Quiet: everybody reports, nobody edits, an operator releases; all relays end in step.
     db.write(async move |tx: &mut WriteTx| -> Outcome {
         let held: Vec<Finished> = walk.held.iter().map(accepted).collect();
-        outcome::record(tx, at(walk.now), &POLICY, &held).await?;
+        outcome::record(tx, at(walk.now), &POLICY, &held, Care::EachAlone).await?;
         sqlx::query("UPDATE relay_sync SET quarantined_at = NULL, crashes = 0")
             .execute(&mut *tx)
             .await?;
@@ -208,7 +213,7 @@ async fn the_key_scheme_holds_under_a_random_walk() {
                 return Ok(());
             }
             let finished: Vec<Finished> = claimed.iter().map(accepted).collect();
-            outcome::record(tx, later, &POLICY, &finished).await?;
+            outcome::record(tx, later, &POLICY, &finished, Care::Together).await?;
         }
     })
     .await

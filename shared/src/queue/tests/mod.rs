@@ -13,7 +13,7 @@ use super::{
     Enqueue, Priority, RetryPolicy,
     claim::{self, ClaimedSync},
     enqueue, liveness,
-    outcome::{self, End, Finished},
+    outcome::{self, Care, End, Finished},
 };
 use crate::{
     db::{DatabaseOptions, Db, Role, Synchronous, WriteError, WriteTx},
@@ -151,7 +151,7 @@ async fn claim_all(db: &Db, now: DateTime<Utc>, worker: &str, slots: usize) -> V
 
 async fn record(db: &Db, now: DateTime<Utc>, finished: Vec<Finished>) {
     db.write(async move |tx: &mut WriteTx| -> Outcome {
-        Ok(outcome::record(tx, now, &POLICY, &finished).await?)
+        Ok(outcome::record(tx, now, &POLICY, &finished, Care::EachAlone).await?)
     })
     .await
     .unwrap();

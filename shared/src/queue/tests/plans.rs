@@ -56,7 +56,7 @@ async fn statements(db: &Db) -> Vec<String> {
             }] {
                 edit(tx, at(0), &relay).await?;
                 let claimed = claim::claim(tx, at(60), &me, &[target()], 1).await?;
-                outcome::record(tx, at(60), &POLICY, &[end(&claimed[0])]).await?;
+                outcome::record(tx, at(60), &POLICY, &[end(&claimed[0])], Care::Together).await?;
             }
             let lost = claim::claim(tx, at(120), &worker_id("silent"), &[target()], 1).await?;
             let mut observer = Observer::new(Duration::from_secs(10));
@@ -65,7 +65,7 @@ async fn statements(db: &Db) -> Vec<String> {
                 let monotonic = Duration::from_millis(2500) * look;
                 liveness::observe(tx, at(120), monotonic, &me, &mut observer, &POLICY, 3).await?;
             }
-            outcome::record(tx, at(121), &POLICY, &[accepted(&lost[0])]).await?;
+            outcome::record(tx, at(121), &POLICY, &[accepted(&lost[0])], Care::EachAlone).await?;
             crate::queue::reconcile(tx, at(121), Duration::from_secs(30), 3).await?;
             liveness::sign_off(tx, at(121), &me).await?;
             Ok(tx.ran.iter().cloned().collect())

@@ -293,6 +293,15 @@ async fn a_bad_row_is_replaced_by_our_fault_and_its_neighbours_are_recorded() {
         report.result = Ok("no json".to_owned());
     }
 
+    let (refused, neighbour) = (bad.clone(), accepted(&claimed[1]));
+    let together = db
+        .write(async move |tx: &mut WriteTx| -> Outcome {
+            let both = [refused, neighbour];
+            Ok(outcome::record(tx, at(2), &POLICY, &both, Care::Together).await?)
+        })
+        .await;
+    assert!(together.is_err(), "together, one refusal refuses the write");
+
     record(&db, at(2), vec![bad, accepted(&claimed[1])]).await;
 
     let kinds: Vec<(String, Option<String>)> =
