@@ -59,8 +59,10 @@ async fn show(arguments: DemoArgs, stop: CancellationToken) -> anyhow::Result<Ex
     let stage = Stage::new(api_url, keys, zooid, &db, reporter.reported.clone())?;
     stage.introduce(db.path())?;
     let told = tokio::select! {
-        told = story::tell(&stage, &arguments) => told,
+        biased;
+        // A call of the story's that is cut off by the stop is no failure of the story.
         () = stop.cancelled() => Ok(()),
+        told = story::tell(&stage, &arguments) => told,
     };
 
     screen::note("Draining: what is under way ends and is recorded")?;
