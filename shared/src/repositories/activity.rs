@@ -2,13 +2,17 @@
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use sqlx::{FromRow, Row as _, SqliteExecutor, sqlite::SqliteRow};
+use sqlx::{AssertSqlSafe, FromRow, Row as _, SqliteExecutor, sqlite::SqliteRow};
 use ulid::Ulid;
 
-use super::{List, Pagination, Repository, row::parsed};
+use super::{
+    List, Pagination, Repository,
+    columns::{Column, bind_all, column, insert_statement},
+    row::parsed,
+};
 use crate::{
     db::WriteTx,
-    domain::{Activity, ActivityType, Pubkey, RelayId},
+    domain::{Activity, ActivityType, Pubkey, Relay, RelayId, ResourceType},
 };
 
 /// The columns of an [`Activity`], for a `SELECT` or `RETURNING`.
@@ -91,6 +95,46 @@ pub async fn log_for_tenant(
     .fetch_one(&mut *tx)
     .await?;
     tx.publish(logged);
+    Ok(())
+}
+
+/// Adds a relay's first line to the log in the same text as the relay's own row, `columns`, and announces it after the
+/// commit. Creates come in bursts, and each text is a way to the connection's thread and back.
+///
+/// # Errors
+/// When the database refuses either row.
+pub(super) async fn insert_relay_and_log(
+    tx: &mut WriteTx,
+    now: DateTime<Utc>,
+    relay: &Relay,
+    columns: &[Column<'_>],
+) -> Result<(), sqlx::Error> {
+    let mut activity = Activity {
+        seq: 0,
+        id: new_id(now),
+        tenant_pubkey: relay.tenant_pubkey.clone(),
+        created_at: now.timestamp(),
+        activity_type: ActivityType::CreateRelay,
+        resource_type: ResourceType::Relay,
+        resource_id: relay.id.to_string(),
+    };
+    let line = [
+        column("id", activity.id.as_str()),
+        column("tenant_pubkey", activity.tenant_pubkey.as_hex()),
+        column("created_at", activity.created_at),
+        column("activity_type", activity.activity_type.as_str()),
+        column("resource_type", activity.resource_type.as_str()),
+        column("resource_id", activity.resource_id.as_str()),
+    ];
+    let statement = format!(
+        "{}; {} RETURNING seq",
+        insert_statement(Relay::TABLE, columns, 1),
+        insert_statement(Activity::TABLE, &line, columns.len() + 1),
+    );
+    let query = bind_all(sqlx::query(AssertSqlSafe(statement)), columns);
+    let row = bind_all(query, &line).fetch_one(&mut *tx).await?;
+    activity.seq = row.try_get("seq")?;
+    tx.publish(activity);
     Ok(())
 }
 

@@ -10,8 +10,8 @@ pub use read::RelayFilter;
 pub(super) use read::{columns, settings_columns};
 
 use super::{
-    Create, FindById as _, Repository, StoreError, Update,
-    columns::{Column, changed, column, insert, update},
+    FindById as _, Repository, StoreError, Update, activity,
+    columns::{Column, changed, column, update},
     error::is_dangling,
 };
 use crate::{
@@ -34,29 +34,35 @@ pub struct RelayDraft {
     pub secret: Sealed,
 }
 
-impl Create for Relay {
-    type New = RelayDraft;
-
-    async fn create(tx: &mut WriteTx, draft: RelayDraft) -> Result<Self, StoreError> {
-        let RelayDraft { relay, secret } = draft;
-        let mut columns = columns_of(&relay);
-        columns.extend([
-            column("id", relay.id.as_str()),
-            column("tenant_pubkey", relay.tenant_pubkey.as_hex()),
-            column("zooid_domain", relay.zooid_domain.as_str()),
-            column("schema", relay.schema.as_str()),
-            column("secret", secret.as_str()),
-            column("created_at", relay.created_at),
-            column("updated_at", relay.updated_at),
-        ]);
-        match insert::<Self>(tx, &columns).await {
-            Ok(()) => Ok(relay),
-            // The owner is all that the row refers to.
-            Err(error) if is_dangling(&error) => {
-                Err(StoreError::UnknownTenant(relay.tenant_pubkey))
-            }
-            Err(error) => Err(error),
-        }
+/// Adds a relay, and `create_relay` to the log.
+///
+/// # Errors
+/// [`StoreError::AlreadyExists`] when a value that must be unique is taken, [`StoreError::UnknownTenant`] for an owner who
+/// is none.
+pub async fn create(
+    tx: &mut WriteTx,
+    now: DateTime<Utc>,
+    draft: RelayDraft,
+) -> Result<Relay, StoreError> {
+    let RelayDraft { relay, secret } = draft;
+    let mut columns = columns_of(&relay);
+    columns.extend([
+        column("id", relay.id.as_str()),
+        column("tenant_pubkey", relay.tenant_pubkey.as_hex()),
+        column("zooid_domain", relay.zooid_domain.as_str()),
+        column("schema", relay.schema.as_str()),
+        column("secret", secret.as_str()),
+        column("created_at", relay.created_at),
+        column("updated_at", relay.updated_at),
+    ]);
+    let created = activity::insert_relay_and_log(tx, now, &relay, &columns)
+        .await
+        .map_err(|error| StoreError::of_write::<Relay>(error, &columns));
+    match created {
+        Ok(()) => Ok(relay),
+        // The owner is all that the rows refer to.
+        Err(error) if is_dangling(&error) => Err(StoreError::UnknownTenant(relay.tenant_pubkey)),
+        Err(error) => Err(error),
     }
 }
 
