@@ -1,4 +1,4 @@
-//! Stopping: what runs is finished and recorded, what waits is left as it was.
+//! Stopping: what runs is finished and recorded, what waits is left as it was; and what cannot go on ends by itself.
 
 use std::{sync::Arc, time::Duration};
 
@@ -58,4 +58,21 @@ async fn a_drain_that_takes_too_long_is_cut_short_and_leaves_the_job_to_others()
     assert_eq!(worker.ended().await.unwrap(), Ended::CutShort);
     let left = "SELECT count(*) FROM Jobs JOIN worker_heartbeat ON lock_by = worker_id WHERE stopped_at IS NULL";
     assert_eq!(fixture.count(left).await, 1, "others must find it silent");
+}
+
+#[tokio::test]
+async fn a_worker_whose_database_was_replaced_ends_by_itself() {
+    let fixture = Fixture::new().await;
+    let worker = fixture
+        .start(1, Duration::from_secs(30), async |_| accepted())
+        .await;
+    fixture.create("first").await;
+    fixture.until(1, SYNCED).await;
+
+    let path = fixture.db.path();
+    std::fs::rename(path, path.with_extension("moved")).unwrap();
+    fixture.clock.advance(Duration::from_secs(3));
+
+    let ended = tokio::time::timeout(Duration::from_secs(30), worker.ended()).await;
+    assert_eq!(ended.unwrap().unwrap(), Ended::Broken);
 }
