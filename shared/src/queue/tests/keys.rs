@@ -35,9 +35,11 @@ impl Walk {
             50..85 => self.report(tx).await?,
             85..90 => self.lose_a_worker(tx).await?,
             90..93 => {
+                // An operator releases all that is quarantined; what is then without a job is found by the periodic look.
                 sqlx::query("UPDATE relay_sync SET quarantined_at = NULL, crashes = 0")
                     .execute(&mut *tx)
                     .await?;
+                crate::queue::reconcile(tx, now, Duration::ZERO, POLICY.max_attempts).await?;
             }
             93..95 => {
                 crate::queue::reconcile(tx, now, Duration::from_secs(5), POLICY.max_attempts)
