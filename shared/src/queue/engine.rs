@@ -176,9 +176,6 @@ impl Engine {
     pub async fn run(mut self) -> EngineEnd {
         let mut again = false;
         while !self.is_drained() {
-            if self.is_beat_due() && !self.db.is_same_file() {
-                return EngineEnd::DatabaseReplaced;
-            }
             let reason = if again {
                 Reason::Look
             } else {
@@ -191,7 +188,12 @@ impl Engine {
             while let Ok(outcome) = self.outcomes.try_recv() {
                 self.receive(outcome);
             }
-            again = match self.turn(due).await {
+            // Decided once: a beat written into a file that nobody else has would only hide the replacement.
+            let beats = self.is_beat_due();
+            if beats && !self.db.is_same_file() {
+                return EngineEnd::DatabaseReplaced;
+            }
+            again = match self.turn(due, beats).await {
                 Ok(()) => false,
                 Err(error) => {
                     tracing::warn!(
@@ -269,8 +271,7 @@ impl Engine {
     }
 
     /// Takes a turn if there is anything to record, to show or to claim.
-    async fn turn(&mut self, due: bool) -> Result<(), TurnError> {
-        let beats = self.is_beat_due();
+    async fn turn(&mut self, due: bool, beats: bool) -> Result<(), TurnError> {
         // After a refusal, outcomes and beats go first and alone: a claim that the database refuses must not undo them.
         let records = beats || !self.state.finished.is_empty();
         let free = if self.stop.is_cancelled() || (records && self.state.care == Care::EachAlone) {
