@@ -4,6 +4,7 @@
 
 mod activity;
 mod desired;
+mod failure;
 mod generation;
 mod host;
 mod id;
@@ -23,6 +24,7 @@ mod text;
 
 pub use activity::{Activity, ActivityType, ResourceType};
 pub use desired::DesiredRelay;
+pub use failure::{FailureKind, Opens, Policy};
 pub use generation::Generation;
 pub use host::{CustomDomain, Subdomain, ZooidDomain};
 pub use id::{AttemptId, JobId, RelayId, WorkerId};
@@ -39,6 +41,6 @@ pub use settings_patch::{
     CustomDomainChange, INFO_DESCRIPTION_MAX_CHARS, INFO_ICON_MAX_CHARS, INFO_NAME_MAX_CHARS,
     SettingsPatch,
 };
-pub use sync::{FailureKind, SyncFailure, SyncReport, SyncState, Verb};
+pub use sync::{SyncFailure, SyncReport, SyncState, Taken, Verb};
 pub use tenant::{CreateTenantInput, NewTenant, NwcChange, Tenant, UpdateTenantInput};
 pub use text::Malformed;

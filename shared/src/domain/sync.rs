@@ -1,10 +1,10 @@
-//! Where a relay stands on its way to zooid, and why an attempt failed.
+//! Where a relay stands on its way to zooid, and what became of an attempt.
 //!
-//! Invariant: texts kept in a failure are redacted by whoever builds it; the sentence for tenants is fixed text.
+//! Invariant: texts kept in a failure are redacted by whoever builds it.
 
 use std::time::Duration;
 
-use super::text::text_enum;
+use super::{failure::FailureKind, text::text_enum};
 
 text_enum! {
     /// Where a relay stands, as clients and operators read it.
@@ -19,70 +19,12 @@ text_enum! {
         Retrying = "retrying",
         /// The newest generation was given up; an edit or an operator starts over.
         Failed = "failed",
-        /// The target's circuit is open.
+        /// It waits for its target (circuit open, or paused), for the paused queue, or for the relay that still has its host.
         Held = "held",
-        /// An operator paused the relay or its target.
+        /// An operator paused the relay.
         Paused = "paused",
-        /// The relay's syncs kept crashing workers; an operator must release it.
+        /// The relay's syncs kept crashing workers or failing by our own fault; an operator must release it.
         Quarantined = "quarantined",
-    }
-}
-
-text_enum! {
-    /// Why an attempt failed.
-    FailureKind, "failure kind" {
-        /// No connection to zooid: nothing was sent.
-        Unreachable = "unreachable",
-        /// The request was sent and no complete answer came: it may have taken effect, now or later.
-        OutcomeUnknown = "outcome_unknown",
-        /// zooid, or a proxy before it, asked us to slow down.
-        Throttled = "throttled",
-        /// zooid refused our signature (401).
-        CredentialsRefused = "credentials_refused",
-        /// Our key is not on zooid's whitelist (403).
-        KeyNotAllowed = "key_not_allowed",
-        /// Another relay in zooid has the same host or schema.
-        Conflict = "conflict",
-        /// zooid refused the configuration itself.
-        Invalid = "invalid",
-        /// zooid could not read or write its configuration files.
-        TargetDisk = "target_disk",
-        /// zooid, or a proxy before it, answered with an error or with something zooid does not say.
-        ServerError = "server_error",
-        /// The attempt failed on our side before anything was sent.
-        OurFault = "our_fault",
-        /// The worker that ran the attempt died.
-        WorkerLost = "worker_lost",
-    }
-}
-
-impl FailureKind {
-    /// What tenants are told: a sentence without addresses, texts of other systems or secrets.
-    #[must_use]
-    pub fn tenant_sentence(self) -> &'static str {
-        match self {
-            Self::Unreachable => "The relay server could not be reached. We will try again.",
-            Self::OutcomeUnknown => {
-                "The relay server did not confirm the change in time. We will try again."
-            }
-            Self::Throttled => "The relay server is busy. We will try again.",
-            Self::CredentialsRefused | Self::KeyNotAllowed => {
-                "The relay server refused our access. Our operators have to look into it."
-            }
-            Self::Conflict => {
-                "Another relay already uses this address. Please choose a different one."
-            }
-            Self::Invalid => {
-                "The relay server refused these settings. Please change them or ask for help."
-            }
-            Self::TargetDisk | Self::ServerError => {
-                "The relay server had a problem saving the change. We will try again."
-            }
-            Self::OurFault => {
-                "Something went wrong on our side. Our operators have to look into it."
-            }
-            Self::WorkerLost => "The change was interrupted. We will try again.",
-        }
     }
 }
 
@@ -100,6 +42,17 @@ pub struct SyncFailure {
     pub excerpt: Option<String>,
     /// How long the answer asked us to wait.
     pub retry_after: Option<Duration>,
+    /// What another relay in zooid already has, where that is why (zooid.md, Conflicts).
+    pub taken: Option<Taken>,
+}
+
+/// What no two relays in zooid can have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Taken {
+    /// The host name.
+    Host,
+    /// The schema.
+    Schema,
 }
 
 impl SyncFailure {
@@ -131,21 +84,4 @@ pub struct SyncReport {
     pub status: Option<u16>,
     /// The body zooid accepted (canonical JSON, secrets as keyed hashes), or why it did not.
     pub result: Result<String, SyncFailure>,
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_kind_has_a_sentence_that_gives_nothing_internal_away() {
-        for kind in FailureKind::ALL {
-            let sentence = kind.tenant_sentence();
-            assert!(sentence.ends_with('.'), "{kind}");
-            assert!(
-                !sentence.contains("zooid") && !sentence.contains("://"),
-                "{kind}"
-            );
-        }
-    }
 }

@@ -189,6 +189,7 @@ fn our_fault(message: &'static str) -> SyncReport {
             message: message.to_owned(),
             excerpt: None,
             retry_after: None,
+            taken: None,
         }),
     }
 }

@@ -447,6 +447,7 @@ async fn replace_refused(
         message: "the outcome could not be recorded".to_owned(),
         excerpt: None,
         retry_after: None,
+        taken: None,
     };
     let step = tx.nest().await?;
     let failed = fail(tx, now, policy, run, None, &failure).await;

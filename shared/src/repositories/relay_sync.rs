@@ -1,6 +1,7 @@
 //! The `relay_sync` table with what stands beside it: how far each relay is on its way to zooid.
 //!
-//! Invariant: [`SyncState`] is derived here and nowhere else, so every reader is told the same.
+//! Invariant: [`SyncState`] is `relay_sync.state`, which triggers keep, but for what holds a whole target or the queue: that
+//! is added here and nowhere else, so every reader is told the same.
 
 use sqlx::{FromRow, QueryBuilder, Row as _, SqliteExecutor, sqlite::SqliteRow};
 
@@ -12,7 +13,7 @@ use crate::domain::{DesiredRelay, FailureKind, Relay, RelayId, SyncState, Verb};
 macro_rules! sync_joins {
     () => {
         "INNER JOIN relay_sync ON relay_sync.relay_id = relay.id
-         LEFT JOIN target ON target.name = relay.zooid_domain
+         LEFT JOIN target ON target.name = relay_sync.target
          LEFT JOIN Jobs AS waiting
              ON waiting.job_type = 'sync_relay'
              AND waiting.idempotency_key = relay.id
@@ -22,21 +23,17 @@ macro_rules! sync_joins {
     };
 }
 
-/// Where a relay stands: the first that applies, from what only an operator can end to what ends by itself.
+/// Where a relay stands: as its row says, unless its target or the whole queue holds it.
 macro_rules! sync_state {
     () => {
         "CASE
-             WHEN relay_sync.quarantined_at IS NOT NULL THEN 'quarantined'
-             WHEN relay_sync.paused_at IS NOT NULL THEN 'paused'
-             WHEN running.id IS NOT NULL THEN 'running'
-             WHEN waiting.id IS NOT NULL
-                 AND relay_sync.synced_generation < relay_sync.desired_generation
-                 AND (target.circuit_state = 'open' OR target.paused_at IS NOT NULL) THEN 'held'
-             WHEN waiting.attempts > 0 THEN 'retrying'
-             WHEN waiting.id IS NOT NULL THEN 'pending'
-             WHEN relay_sync.synced_generation = relay_sync.desired_generation THEN 'synced'
-             WHEN relay_sync.failed_generation = relay_sync.desired_generation THEN 'failed'
-             ELSE 'pending'
+             WHEN relay_sync.state IN ('pending', 'retrying')
+                 AND (
+                     target.circuit_state = 'open'
+                     OR target.paused_at IS NOT NULL
+                     OR (SELECT paused_at FROM queue WHERE name = 'sync_relay') IS NOT NULL
+                 ) THEN 'held'
+             ELSE relay_sync.state
          END"
     };
 }

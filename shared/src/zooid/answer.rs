@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::exchange::{Body, Exchange, Phase};
 use crate::crypto::Redactor;
-use crate::domain::{FailureKind, SyncFailure};
+use crate::domain::{FailureKind, SyncFailure, Taken};
 
 /// The most of a body that is looked at for a text, in bytes: a list of members may be much longer.
 const TEXT_MAX_BYTES: usize = 64 * 1024;
@@ -192,6 +192,7 @@ fn failure(
                 message: format!("{meaning}: {method} was answered {status}{detail}"),
                 excerpt: excerpt(body, redactor),
                 retry_after: retry_after(headers, now),
+                taken: (kind == FailureKind::Conflict).then(|| taken(body)),
             }
         }
         Exchange::Unanswered { cause, .. } => SyncFailure {
@@ -203,6 +204,7 @@ fn failure(
             ),
             excerpt: None,
             retry_after: None,
+            taken: None,
         },
     }
 }
@@ -291,6 +293,14 @@ fn one_line(text: &str) -> String {
         .filter(|word| !word.is_empty())
         .collect::<Vec<_>>()
         .join(" ")
+}
+
+/// Which of the two values that no two relays can share a 409 speaks of (zooid.md, Conflicts).
+fn taken(body: &Body) -> Taken {
+    match error_in(body) {
+        Some(error) if error.starts_with("schema") => Taken::Schema,
+        Some(_) | None => Taken::Host,
+    }
 }
 
 /// `Retry-After` as seconds or as a date (RFC 9110, section 10.2.3).

@@ -202,6 +202,7 @@ impl ZooidClient {
             message: self.redactor.redact(&format!("{what}: {cause}")),
             excerpt: None,
             retry_after: None,
+            taken: None,
         }
     }
 }

@@ -151,6 +151,7 @@ pub fn unreachable() -> SyncReport {
             message: "connection refused".to_owned(),
             excerpt: None,
             retry_after: None,
+            taken: None,
         }),
     }
 }

@@ -131,6 +131,7 @@ fn refused(sync: &ClaimedSync) -> Finished {
         message: "zooid answered 500".to_owned(),
         excerpt: None,
         retry_after: None,
+        taken: None,
     };
     let report = SyncReport {
         verb: Some(Verb::Patch),

@@ -369,6 +369,7 @@ async fn the_sync_commands_record_and_log_what_became_of_a_run() {
         message: "zooid could not write".to_owned(),
         excerpt: None,
         retry_after: None,
+        taken: None,
     };
     command
         .fail_relay_sync(POLICY, run, Some(Verb::Post), failure)
