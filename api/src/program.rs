@@ -5,9 +5,9 @@ use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use shared::clock::SystemClock;
+use shared::clock::{SharedClock, SystemClock};
 use shared::config::ApiConfig;
-use shared::db::{DatabaseOptions, Db, OpenError, Role};
+use shared::db::{DatabaseLost, DatabaseOptions, Db, OpenError, Role};
 use shared::signals::{EXIT_INTERRUPTED, Interrupted, StopSignals};
 use shared::telemetry::{self, TelemetryError};
 use tokio::net::TcpListener;
@@ -70,6 +70,9 @@ pub enum ProgramError {
     /// The listener broke.
     #[error("serve the API")]
     Serve(#[source] io::Error),
+    /// The database is gone.
+    #[error("use the database")]
+    Database(#[from] DatabaseLost),
 }
 
 /// Serves the API until a signal stops it. Answers how the process should end.
@@ -88,16 +91,18 @@ pub async fn run(config: ApiConfig) -> Result<ExitCode, ProgramError> {
 
 async fn answer(config: &ApiConfig, stop: CancellationToken) -> Result<(), ProgramError> {
     let db = Db::open(DatabaseOptions::new(&config.database, Role::Interactive)).await?;
-    let state = ApiState::new(config, db.clone(), Arc::new(SystemClock))?;
+    let clock: SharedClock = Arc::new(SystemClock);
+    let state = ApiState::new(config, db.clone(), Arc::clone(&clock))?;
     let address = config.server.listen;
     let listener = TcpListener::bind(address)
         .await
         .map_err(|source| ProgramError::Listen { address, source })?;
     let address = listener.local_addr().map_err(ProgramError::Output)?;
     writeln!(io::stdout(), "listening on http://{address}").map_err(ProgramError::Output)?;
-    serve(listener, state, stop)
-        .await
-        .map_err(ProgramError::Serve)?;
+    tokio::select! {
+        served = serve(listener, state, stop) => served.map_err(ProgramError::Serve)?,
+        lost = db.lost(&clock) => return Err(lost.into()),
+    }
     db.close().await;
     Ok(())
 }

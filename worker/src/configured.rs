@@ -59,6 +59,8 @@ fn run_config(config: &WorkerConfig, worker: WorkerId) -> RunConfig {
                 max_attempts: config.retry.max_attempts,
                 base: config.retry.backoff_base,
                 cap: config.retry.backoff_cap,
+                call_deadline: config.zooid.timeout,
+                settle_after: config.queue.settle_after,
             },
         },
         maintenance: MaintenanceConfig {

@@ -79,6 +79,8 @@ impl Fixture {
             max_attempts: 5,
             base: Duration::from_mins(1),
             cap: Duration::from_mins(15),
+            call_deadline: Duration::from_secs(5),
+            settle_after: Duration::from_mins(1),
         };
         let config = RunConfig {
             engine: EngineConfig {

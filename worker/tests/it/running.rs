@@ -49,7 +49,7 @@ async fn a_failed_sync_waits_for_its_time_and_no_other_relay_waits_for_it() {
     fixture
         .until(
             1,
-            "SELECT count(*) FROM Jobs WHERE status = 'Pending' AND attempts = 1",
+            "SELECT count(*) FROM relay_sync WHERE state = 'retrying' AND failure_streak = 1",
         )
         .await;
 
