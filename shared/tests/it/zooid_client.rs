@@ -63,7 +63,7 @@ impl Fixture {
         let config = config(&sim.api_url(), &keys, timeout, &SERVICES);
         let redactor = config.redactor();
         Self {
-            client: ZooidClient::new(config.zooid, redactor, clock).unwrap(),
+            client: ZooidClient::new(config.targets[0].zooid.clone(), redactor, clock).unwrap(),
             renderer: Renderer::new(config.storage, config.livekit, config.sealer),
             sim,
             keys,
@@ -554,7 +554,12 @@ async fn an_answer_without_end_is_not_read_to_its_end() {
     let config = config(&url, &Keys::generate(), Duration::from_secs(9), &[]);
     let redactor = config.redactor();
     let renderer = Renderer::new(config.storage, config.livekit, config.sealer);
-    let client = ZooidClient::new(config.zooid, redactor, Arc::new(SystemClock)).unwrap();
+    let client = ZooidClient::new(
+        config.targets[0].zooid.clone(),
+        redactor,
+        Arc::new(SystemClock),
+    )
+    .unwrap();
     let relay = DesiredRelay {
         ever_accepted: true,
         ..relay("mine", 'a')
