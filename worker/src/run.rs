@@ -13,7 +13,10 @@ use tokio::task::{JoinError, JoinHandle};
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 use tracing::Instrument;
 
-use crate::maintenance::{self, MaintenanceConfig};
+use crate::{
+    keep_going::keep_going,
+    maintenance::{self, MaintenanceConfig},
+};
 
 /// The pause before a part that broke is started again; it grows with each further time.
 const RESTART_PAUSE: Duration = Duration::from_secs(1);
@@ -205,20 +208,16 @@ where
 
     /// Keeps the periodic work going for as long as somebody waits for the worker.
     async fn maintain(&self) -> Infallible {
-        loop {
-            let maintenance = maintenance::run(
+        keep_going("the periodic work", || {
+            maintenance::run(
                 self.db.clone(),
                 self.clock.clone(),
                 self.config.maintenance,
                 self.stop.clone(),
-            );
-            let ended = AbortOnDropHandle::new(tokio::spawn(maintenance.in_current_span())).await;
-            match ended {
-                Ok(()) => return std::future::pending().await,
-                Err(error) => tracing::error!(%error, "the periodic work broke; starting it again"),
-            }
-            tokio::time::sleep(RESTART_PAUSE).await;
-        }
+            )
+        })
+        .await;
+        std::future::pending().await
     }
 }
 

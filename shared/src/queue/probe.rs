@@ -19,7 +19,7 @@ use crate::{
 const FIRST_PAUSE: Duration = Duration::from_secs(5);
 
 /// The longest pause: a zooid that is back is noticed within a minute.
-const LONGEST_PAUSE: Duration = Duration::from_mins(1);
+pub(super) const LONGEST_PAUSE: Duration = Duration::from_mins(1);
 
 /// How long to wait for the next probe when `probe_failures` failed since the last accepted sync.
 #[must_use]
