@@ -20,6 +20,10 @@ use crate::fixture::WriteFailed;
 
 const OWNER: &str = "79be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798";
 pub const SECRETS_KEY: [u8; 32] = [7; 32];
+/// How long a condition may take to come true, on the machine's clock.
+const SOON: Duration = Duration::from_secs(30);
+const AT_LAST: Duration = Duration::from_mins(5);
+
 pub const EU: &str = "eu.example.com";
 pub const US: &str = "us.example.com";
 
@@ -173,22 +177,32 @@ impl Installation {
 
     /// Waits until a query answers `wanted`.
     pub async fn until(&self, wanted: &str, sql: &'static str) {
-        self.until_it(sql, |text| text == wanted).await;
+        self.until_it(sql, SOON, |text| text == wanted).await;
+    }
+
+    /// The same for what takes thousands of calls.
+    pub async fn until_at_last(&self, wanted: &str, sql: &'static str) {
+        self.until_it(sql, AT_LAST, |text| text == wanted).await;
     }
 
     /// Waits until a query answers something else than `former`.
     pub async fn until_not(&self, former: &str, sql: &'static str) {
-        self.until_it(sql, |text| text != former).await;
+        self.until_it(sql, SOON, |text| text != former).await;
     }
 
     /// Meanwhile the clock runs, so whoever looks now and then does.
-    async fn until_it(&self, sql: &'static str, is_wanted: impl Fn(&str) -> bool) {
+    async fn until_it(
+        &self,
+        sql: &'static str,
+        deadline: Duration,
+        is_wanted: impl Fn(&str) -> bool,
+    ) {
         let waiting = async {
             while !is_wanted(&self.text(sql).await) {
                 self.clock.advance(Duration::from_millis(1));
             }
         };
-        let waited = tokio::time::timeout(Duration::from_secs(30), waiting).await;
+        let waited = tokio::time::timeout(deadline, waiting).await;
         if waited.is_err() {
             panic!("still {}: {sql}", self.text(sql).await);
         }
