@@ -7,6 +7,7 @@ mod answer;
 mod client;
 mod exchange;
 pub mod nip98;
+mod reading;
 mod renderer;
 mod sync;
 
