@@ -210,8 +210,17 @@ impl Installation {
 
     /// Lets time pass in steps that a heartbeat survives.
     pub async fn pass(&self, seconds: u32) {
-        for _ in 0..seconds * 10 {
-            self.clock.advance(Duration::from_millis(100));
+        self.pass_by(seconds * 10, Duration::from_millis(100)).await;
+    }
+
+    /// The same in steps of a second: for many minutes, and a single worker.
+    pub async fn pass_in_leaps(&self, seconds: u32) {
+        self.pass_by(seconds, Duration::from_secs(1)).await;
+    }
+
+    async fn pass_by(&self, steps: u32, step: Duration) {
+        for _ in 0..steps {
+            self.clock.advance(step);
             self.text("SELECT 'time for the others'").await;
         }
     }
