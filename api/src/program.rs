@@ -21,7 +21,8 @@ Serves Caravel's HTTP API: tenants and their relays, in one SQLite database that
 
 Configured by environment variables, or by a file .env in the working directory:
   SERVER_URL                   public URL of the API, as clients sign it (required)
-  RELAY_DOMAIN                 host name that relays are subdomains of (required)
+  RELAY_DOMAIN                 host name that relays are subdomains of (required, unless ZOOID_TARGETS is set)
+  ZOOID_TARGETS                several of them, each with the URL of its zooid
   CARAVEL_SECRETS_KEY          32 bytes as base64 or hex that seal stored secrets (required)
   CARAVEL_SECRETS_KEY_PREVIOUS former keys, separated by commas
   DATABASE_URL                 sqlite://PATH                        [sqlite://data/caravel.db]

@@ -5,9 +5,12 @@
 
 mod configured;
 mod maintenance;
+mod prober;
 pub mod program;
 mod run;
+mod settings;
 mod sync;
+mod zooids;
 
 pub use configured::{StartError, start_configured};
 pub use maintenance::MaintenanceConfig;

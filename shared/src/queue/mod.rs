@@ -18,7 +18,9 @@ mod enqueue;
 mod job;
 mod liveness;
 pub mod outcome;
+pub mod probe;
 mod reconcile;
+pub mod settings;
 mod transition;
 mod turn;
 
