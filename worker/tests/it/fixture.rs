@@ -155,3 +155,12 @@ pub fn unreachable() -> SyncReport {
         }),
     }
 }
+
+/// Why rows could not be arranged.
+#[derive(Debug, thiserror::Error)]
+pub enum WriteFailed {
+    #[error(transparent)]
+    Sql(#[from] sqlx::Error),
+    #[error(transparent)]
+    Write(#[from] shared::db::WriteError),
+}
