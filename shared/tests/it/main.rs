@@ -14,4 +14,5 @@ mod operator_relay;
 mod query_activity;
 mod query_lists;
 mod query_sync_state;
+mod queue_probe;
 mod zooid_client;
