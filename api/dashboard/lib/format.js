@@ -63,6 +63,9 @@ export function relative(at, now) {
   return seconds > 0 ? `in ${text}` : `${text} ago`;
 }
 
+/** How long it is since then: "4 min", "1 h 33 min". */
+export const lasting = (at, now) => coarse(Math.max(0, Math.round((now - at) / 1000)), now - at >= 3_600_000);
+
 export const exactTime = (ms) => exact.format(new Date(ms));
 export const timeOfDay = (ms) => clockTime.format(new Date(ms));
 

@@ -125,7 +125,7 @@ export async function retry() {
   }
 }
 
-export function stopLive() {
+function stopLive() {
   clearTimeout(retryTimer);
   source?.close();
   source = null;

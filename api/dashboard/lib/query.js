@@ -10,16 +10,21 @@ import { live, onChange } from "./live.js";
  */
 export function useQuery(path, { relevant = () => true, every = 0 } = {}) {
   const [state, setState] = useState({ path: null, data: null, error: null });
-  const current = useRef({ relevant, controller: null, path });
+  const current = useRef({ relevant, controller: null, again: false, path });
   current.current.relevant = relevant;
   current.current.path = path;
 
   async function load() {
     const asked = current.current.path;
     if (asked === null) return;
-    current.current.controller?.abort();
+    // A slow answer is waited for: asking anew with every change would never get one.
+    if (current.current.controller) {
+      current.current.again = true;
+      return;
+    }
     const controller = new AbortController();
     current.current.controller = controller;
+    current.current.again = false;
     try {
       const data = await get(asked, controller.signal);
       if (!controller.signal.aborted) setState({ path: asked, data, error: null });
@@ -28,11 +33,17 @@ export function useQuery(path, { relevant = () => true, every = 0 } = {}) {
       // An answer to another question would be wrong beside this error; an older answer to the same one is still something.
       setState((before) => ({ path: asked, data: before.path === asked ? before.data : null, error: explain(error) }));
     }
+    if (controller.signal.aborted) return;
+    current.current.controller = null;
+    if (current.current.again) load();
   }
 
   useEffect(() => {
     load();
-    return () => current.current.controller?.abort();
+    return () => {
+      current.current.controller?.abort();
+      current.current.controller = null;
+    };
   }, [path]);
 
   useEffect(() => onChange((change) => (change.all || current.current.relevant(change)) && load()), []);

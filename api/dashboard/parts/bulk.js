@@ -43,7 +43,15 @@ function BulkDialog({ action, filter, what }) {
 
   async function run() {
     const { token, affected } = preview;
-    const result = await post("/operator/bulk", { action, filter, token, expected: affected });
+    let result;
+    try {
+      result = await post("/operator/bulk", { action, filter, token, expected: affected });
+    } catch (failure) {
+      // Said here and not beside the page, which this dialog covers.
+      setPreview(null);
+      setError(explain(failure));
+      return;
+    }
     close();
     clearSelection();
     toast(`${many(result.affected, "relay")} ${done}. The audit log has it as action ${result.action_id}.`, "good");

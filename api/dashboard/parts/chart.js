@@ -6,9 +6,15 @@ let library = null;
 
 function loadLibrary() {
   library ??= new Promise((resolve, reject) => {
+    const folder = new URL("../vendor/uplot/", import.meta.url).pathname;
+    const sheet = document.createElement("link");
+    sheet.rel = "stylesheet";
+    sheet.href = `${folder}uPlot.min.css`;
+    // Before our own sheets, which have the last word.
+    document.head.prepend(sheet);
     const script = document.createElement("script");
     // Its module form is three times as large; this one defines a global.
-    script.src = new URL("../vendor/uplot/uPlot.iife.min.js", import.meta.url).pathname;
+    script.src = `${folder}uPlot.iife.min.js`;
     script.onload = () => resolve(window.uPlot);
     script.onerror = () => {
       library = null;
@@ -22,6 +28,10 @@ function loadLibrary() {
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 
 const HEIGHT = 168;
+
+// Where a scale of durations is marked: decades up to ten seconds, then what people count in. Milliseconds.
+const MARKS_MS = [1, 10, 100, 1000, 10_000, 60_000, 600_000, 3_600_000, 86_400_000];
+const decades = (_chart, _axis, low, high) => MARKS_MS.filter((mark) => mark >= low && mark <= high);
 
 /** What uPlot is told: `lines` are `{label, tone, bars?, value(v)}`, `axis(v)` writes the numbers beside it. */
 function options(uPlot, { lines, axis, log, width, onRange }) {
@@ -45,11 +55,11 @@ function options(uPlot, { lines, axis, log, width, onRange }) {
     // A single flat zero would otherwise stretch over the whole height.
     scales: { y: log ? { distr: 3 } : { range: (_, low, high) => [0, Math.max(high * 1.1, 4)] } },
     axes: [
-      { stroke: colour("muted"), grid: { show: false }, ticks, font, values: [
+      { stroke: colour("muted"), grid: { show: false }, ticks, font, size: 26, values: [
         [86_400, "{D} {MMM}", null, null, null, null, null, null, 1],
         [60, "{HH}:{mm}", null, null, null, null, null, null, 1],
       ] },
-      { stroke: colour("muted"), grid, ticks, font, size: 52, values: (_, all) => all.map((value) => (value === null ? "" : axis(value))) },
+      { stroke: colour("muted"), grid, ticks, font, size: 52, values: (_, all) => all.map((value) => (value === null ? "" : axis(value))), ...(log ? { splits: decades } : {}) },
     ],
     series: [
       { value: "{HH}:{mm}", label: "Time" },

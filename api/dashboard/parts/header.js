@@ -65,7 +65,8 @@ function Search() {
     const value = event.target.value;
     setText(value);
     clearTimeout(timer.current);
-    if (place.get().path === "/dashboard/syncs") timer.current = setTimeout(() => go(value, true), TYPING_MS);
+    const stillThere = () => place.get().path === "/dashboard/syncs";
+    if (stillThere()) timer.current = setTimeout(() => stillThere() && go(value, true), TYPING_MS);
   }
 
   function submit(event) {
@@ -133,7 +134,7 @@ function Account() {
   const who = useStore(session);
   return html`
     <details class="account">
-      <summary aria-label="Account and help"><span class="who">${who.role === "admin" ? "Admin" : "Read only"}</span></summary>
+      <summary>${who.role === "admin" ? "Admin" : "Read only"}<span class="visually-hidden">, account and help</span></summary>
       <div class="menu">
         <p><code title=${who.pubkey}>${shortened(who.pubkey, 8, 8)}</code></p>
         <p class="muted">${who.role === "admin" ? "May look and act." : "May look, but change nothing."}</p>

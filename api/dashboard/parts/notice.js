@@ -17,7 +17,7 @@ export const Empty = ({ title, children, icon = "synced" }) => html`
   <div class="notice"><${Icon} name=${icon} /><div><p class="notice-title">${title}</p><div class="muted">${children}</div></div></div>
 `;
 
-export const Failure = ({ error, reload }) => html`
+const Failure = ({ error, reload }) => html`
   <div class="notice tone-bad" role="alert">
     <${Icon} name="warning" />
     <div>

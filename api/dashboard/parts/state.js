@@ -2,7 +2,7 @@
 
 import { html } from "../vendor/htm/standalone.module.js";
 import { clock } from "../lib/clock.js";
-import { exactTime, relative, shortened } from "../lib/format.js";
+import { exactTime, lasting, relative, shortened } from "../lib/format.js";
 import { useStore } from "../lib/store.js";
 import { OUTCOMES, stateOf } from "../lib/words.js";
 import { Icon } from "./icon.js";
@@ -23,6 +23,12 @@ export function Time({ at, none = "never" }) {
   const text = useStore(clock, (now) => (at === null || at === undefined ? none : relative(at, now)));
   if (at === null || at === undefined) return html`<span class="muted">${none}</span>`;
   return html`<time datetime=${new Date(at).toISOString()} title=${exactTime(at)}>${text}</time>`;
+}
+
+/** How long something has lasted: "for 4 min". */
+export function Since({ at }) {
+  const text = useStore(clock, (now) => `for ${lasting(at, now)}`);
+  return html`<time datetime=${new Date(at).toISOString()} title=${`since ${exactTime(at)}`}>${text}</time>`;
 }
 
 /** When something is due: "in 32 s", and "due now" once that is over. */

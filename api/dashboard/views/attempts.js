@@ -1,7 +1,7 @@
 // Attempts as a stack, newest first: what was sent, what came back, how long it took.
 
 import { html } from "../vendor/htm/standalone.module.js";
-import { capital, duration } from "../lib/format.js";
+import { duration } from "../lib/format.js";
 import { kindLabel } from "../lib/words.js";
 import { Empty } from "../parts/notice.js";
 import { Id, Outcome, Time } from "../parts/state.js";
@@ -29,7 +29,7 @@ function Attempt({ attempt, open }) {
           <span class="muted"><${Time} at=${attempt.started_at} /></span>
         </summary>
         <div class="attempt-body">
-          ${attempt.message && html`<p class="message whole">${capital(attempt.message)}</p>`}
+          ${attempt.message && html`<p class="message whole">${attempt.message}</p>`}
           ${excerpt && html`<p class="small muted">The answer, with secrets taken out:</p><pre class="excerpt" tabindex="0" aria-label="The answer's beginning">${excerpt}</pre>`}
           <dl class="facts">
             ${kind && html`<div><dt>Kind</dt><dd>${kindLabel(kind)}</dd></div>`}

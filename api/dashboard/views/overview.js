@@ -1,7 +1,7 @@
 // Is everything in step? Answered in one sentence, then in figures, then by cause; all of it above the fold of a laptop.
 
 import { html, useMemo } from "../vendor/htm/standalone.module.js";
-import { count, duration, many, share, timeOfDay } from "../lib/format.js";
+import { count, duration, many, share, shortened, timeOfDay } from "../lib/format.js";
 import { useQuery } from "../lib/query.js";
 import { here, href, navigate, place } from "../lib/router.js";
 import { useStore } from "../lib/store.js";
@@ -10,7 +10,7 @@ import { NOT_SYNCED, STATES } from "../lib/words.js";
 import { Chart } from "../parts/chart.js";
 import { Icon } from "../parts/icon.js";
 import { Answer, Empty } from "../parts/notice.js";
-import { Time } from "../parts/state.js";
+import { Since, Time } from "../parts/state.js";
 import { Groups } from "./groups.js";
 import { TargetLine } from "./target.js";
 
@@ -23,6 +23,8 @@ const SPANS = [
 ];
 // As many points as a chart of this size can show.
 const POINTS = 180;
+// The workers that are shown by name; all of them are on their own page.
+const BEATS = 4;
 // Heartbeats and rates change without an event.
 const EVERY_MS = 10_000;
 
@@ -32,8 +34,10 @@ export function Overview() {
   const target = params.get("target") ?? "";
   const overview = useQuery(href("/operator/overview", { target }), { every: EVERY_MS });
   const groups = useQuery(href("/operator/groups", { target, limit: 4 }));
+  const beats = useQuery(href("/operator/workers", { limit: BEATS }), { relevant: () => false, every: EVERY_MS });
   return html`
     <h1 tabindex="-1" class="visually-hidden">Overview</h1>
+    ${target && html`<p class="chosen-target">Only <b>${target}</b>. <a href=${here({ target: null })}>Show all targets</a></p>`}
     <${Answer} query=${overview} what="the overview" lines=${8}>
       ${(data) => html`
         <div class="overview">
@@ -48,7 +52,7 @@ export function Overview() {
               ${data.targets.length === 0 && html`<p class="muted">No relay has been created yet, so there is no target.</p>`}
               <ul class="target-lines">${data.targets.map((each) => html`<li key=${each.name}><${TargetLine} target=${each} /></li>`)}</ul>
             </section>
-            <${Workers} workers=${data.workers} queue=${data.queue} />
+            <${Workers} workers=${data.workers} queue=${data.queue} beats=${beats.data?.items ?? []} />
             <section class="card" aria-labelledby="causes-title">
               <h2 id="causes-title">Causes</h2>
               <${Answer} query=${groups} what="the causes" lines=${3}>
@@ -77,7 +81,7 @@ function InStep({ data, target }) {
       </p>
       <p class="under">
         <b>${share(relays.synced, relays.total)}</b> synced
-        ${out > 0 && since !== null && html`, the oldest has waited since <b><${Time} at=${since} /></b>`}
+        ${out > 0 && since !== null && html`, the oldest has waited <b><${Since} at=${since} /></b>`}
       </p>
       <${StateBar} relays=${relays} target=${target} />
     </section>
@@ -117,10 +121,10 @@ function Figures({ data }) {
   const { latency, per_minute: rate } = data;
   const figures = [
     ["Latency p50", duration(latency.p50_ms)],
-    ["p95", duration(latency.p95_ms)],
-    ["p99", duration(latency.p99_ms)],
-    ["Accepted a minute", count(rate.accepted)],
-    ["Failed a minute", count(rate.failed + rate.lost), rate.failed + rate.lost > 0 ? "bad" : null],
+    ["Latency p95", duration(latency.p95_ms)],
+    ["Latency p99", duration(latency.p99_ms)],
+    ["Accepted / min", count(rate.accepted)],
+    ["Failed / min", count(rate.failed + rate.lost), rate.failed + rate.lost > 0 ? "bad" : null],
     ["Waiting jobs", count(data.queue.waiting)],
   ];
   return html`
@@ -132,7 +136,7 @@ function Figures({ data }) {
   `;
 }
 
-function Workers({ workers, queue }) {
+function Workers({ workers, queue, beats }) {
   const none = workers.alive === 0;
   return html`
     <section class="card" aria-labelledby="workers-title">
@@ -142,8 +146,11 @@ function Workers({ workers, queue }) {
         <b>${count(workers.alive)} alive</b>, ${count(workers.running)} of ${many(workers.slots, "slot")} busy${workers.dead > 0 ? `, ${count(workers.dead)} dead` : ""}.
         ${none && " Nothing is sent until one starts."}
       </p>
-      ${queue.paused_at !== null && html`<p class="tone-warn"><${Icon} name="paused" /> The queue has been paused since <${Time} at=${queue.paused_at} />.</p>`}
-      ${queue.waiting > 0 && queue.oldest_due_at !== null && html`<p class="muted">${many(queue.waiting, "job")} waiting, the oldest due since <${Time} at=${queue.oldest_due_at} />.</p>`}
+      <ul class="beats">
+        ${beats.filter(({ alive }) => alive).map(({ id, beat_at: at }) => html`<li key=${id}><code title=${id}>${shortened(id, 10, 4)}</code> <span class="muted">last heartbeat <${Time} at=${at} /></span></li>`)}
+      </ul>
+      ${queue.paused_at !== null && html`<p class="tone-warn"><${Icon} name="paused" /> The queue has been paused <${Since} at=${queue.paused_at} />.</p>`}
+      ${queue.waiting > 0 && queue.oldest_due_at !== null && html`<p class="muted">${many(queue.waiting, "job")} waiting, the oldest overdue <${Since} at=${queue.oldest_due_at} />.</p>`}
     </section>
   `;
 }

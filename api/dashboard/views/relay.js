@@ -9,7 +9,7 @@ import { stateOf } from "../lib/words.js";
 import { ActionButton } from "../parts/button.js";
 import { Icon } from "../parts/icon.js";
 import { Answer, Empty } from "../parts/notice.js";
-import { Due, Id, State, Time } from "../parts/state.js";
+import { Due, Id, Since, State, Time } from "../parts/state.js";
 import { Attempts } from "./attempts.js";
 import { Action } from "./audit.js";
 import { Diff, NextRequest } from "./diff.js";
@@ -64,7 +64,7 @@ function Explanation({ data }) {
     <section class=${`card explanation edge-${tone}`} aria-labelledby="why-title" data-explanation=${explanation.code}>
       <h2 id="why-title" class="visually-hidden">Why</h2>
       <p class="sentence"><${Icon} name=${sync.state} /> ${explanation.sentence}</p>
-      ${explanation.since && html`<p class="muted">Since <${Time} at=${explanation.since} />.</p>`}
+      ${explanation.since && html`<p class="muted">It has been so <${Since} at=${explanation.since} />.</p>`}
       ${failure && html`<p>${failure.sentence}</p><p class="message whole">${failure.message}</p>`}
       ${explanation.next_step && html`<p class="next-step"><b>What to do:</b> ${explanation.next_step}</p>`}
       <div class="buttons left">
@@ -86,12 +86,12 @@ function Facts({ sync, job }) {
         <div><dt>Generation</dt><dd>zooid has <b>${sync.synced_generation}</b>, wanted is <b>${sync.generation}</b>${sync.failed_generation !== null && html`, given up <b>${sync.failed_generation}</b>`}</dd></div>
         ${sync.attempts !== null && html`<div><dt>Attempt</dt><dd>${sync.attempts} of ${sync.max_attempts}</dd></div>`}
         ${sync.next_attempt_at !== null && html`<div><dt>Next try</dt><dd><${Due} at=${sync.next_attempt_at * 1000} /></dd></div>`}
-        ${sync.out_of_step_since !== null && html`<div><dt>Not in step since</dt><dd><${Time} at=${sync.out_of_step_since} /></dd></div>`}
+        ${sync.out_of_step_since !== null && html`<div><dt>Not in step</dt><dd><${Since} at=${sync.out_of_step_since} /></dd></div>`}
         <div><dt>Target</dt><dd><a href="/dashboard/targets">${sync.zooid_domain}</a></dd></div>
         <div><dt>Tenant</dt><dd><${Id} id=${sync.tenant_pubkey} what="tenant's key" /></dd></div>
         <div><dt>Relay</dt><dd><${Id} id=${sync.relay_id} what="relay's id" whole /></dd></div>
         ${job && html`<div><dt>Job</dt><dd><${Id} id=${job.id} what="job's id" whole /> <span class="muted">${job.state}, priority ${job.priority}</span></dd></div>`}
-        ${job?.locked_by && html`<div><dt>Worker</dt><dd><${Id} id=${job.locked_by} what="worker's id" /> ${job.locked_at && html`<span class="muted">since <${Time} at=${job.locked_at} /></span>`}</dd></div>`}
+        ${job?.locked_by && html`<div><dt>Worker</dt><dd><${Id} id=${job.locked_by} what="worker's id" /> ${job.locked_at && html`<span class="muted"><${Since} at=${job.locked_at} /></span>`}</dd></div>`}
         ${job?.trace && html`<div><dt>Trace</dt><dd><${Id} id=${job.trace} what="trace id" /></dd></div>`}
       </dl>
     </section>

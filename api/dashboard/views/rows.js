@@ -7,7 +7,7 @@ import { clearSelection, select, selection } from "../lib/selection.js";
 import { useStore } from "../lib/store.js";
 import { ActionButton } from "../parts/button.js";
 import { askBulk } from "../parts/bulk.js";
-import { Due, State, Time } from "../parts/state.js";
+import { Due, Since, State, Time } from "../parts/state.js";
 
 // The server takes this many named relays in one action (operator API); pages are smaller.
 const SELECTED_MAX = 1000;
@@ -51,13 +51,13 @@ function Row({ sync, ticked }) {
       <td role="cell" class="c-relay">
         <a class="name" data-row-focus href=${`/dashboard/relays/${id}`}>${sync.name || sync.subdomain}</a>
         <span class="host"><code>${sync.host}</code></span>
-        <span class="muted small">tenant <code title=${sync.tenant_pubkey}>${shortened(sync.tenant_pubkey, 8, 4)}</code>${sync.status !== "active" && ` · ${sync.status}`}</span>
+        <span class="muted small">tenant <code title=${sync.tenant_pubkey}>${shortened(sync.tenant_pubkey, 8, 4)}</code>${!sync.host.endsWith(sync.zooid_domain) && ` · ${sync.zooid_domain}`}${sync.status !== "active" && ` · ${sync.status}`}</span>
       </td>
       <td role="cell" class="c-cause">
         ${failure
           ? html`<p>${failure.sentence}</p><p class="message" title=${failure.message}>${failure.message}</p>`
           : html`<span class="muted">${quiet(sync)}</span>`}
-        ${sync.out_of_step_since !== null && html`<p class="muted small">not in step since <${Time} at=${sync.out_of_step_since} /></p>`}
+        ${sync.out_of_step_since !== null && html`<p class="muted small">not in step <${Since} at=${sync.out_of_step_since} /></p>`}
       </td>
       <td role="cell" class="c-generation"><abbr title=${`zooid has generation ${sync.synced_generation}; ${sync.generation} is wanted`}>${sync.synced_generation}/${sync.generation}</abbr></td>
       <td role="cell" class="c-attempt"><${Attempt} sync=${sync} /></td>

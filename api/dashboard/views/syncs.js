@@ -1,6 +1,7 @@
 // Every relay's sync: states on the left, causes above, rows below. The address says which rows, and nothing else does.
 
 import { html } from "../vendor/htm/standalone.module.js";
+import { now } from "../lib/clock.js";
 import { exactTime, many } from "../lib/format.js";
 import { useQuery } from "../lib/query.js";
 import { here, href, listOf, navigate, place } from "../lib/router.js";
@@ -82,7 +83,7 @@ function Filters({ query, filtered }) {
   const set = (name) => (event) => navigate(here({ [name]: event.target.value }));
   const since = (event) => {
     const ago = SINCE.find(([name]) => name === event.target.value)?.[2];
-    navigate(here({ since: ago ? Date.now() - ago : null, until: null }));
+    navigate(here({ since: ago ? now() - ago : null, until: null }));
   };
   const kinds = listOf(query, "kind");
   return html`

@@ -2,49 +2,49 @@
 
 import { html } from "../vendor/htm/standalone.module.js";
 import { act } from "../lib/actions.js";
+import { now } from "../lib/clock.js";
 import { capital, count, many, share } from "../lib/format.js";
 import { href } from "../lib/router.js";
 import { NOT_SYNCED, STATES } from "../lib/words.js";
 import { ActionButton } from "../parts/button.js";
 import { Icon } from "../parts/icon.js";
-import { Due, Time } from "../parts/state.js";
+import { Due, Since, Time } from "../parts/state.js";
 
 /** What matters most about it: `[tone, icon, word]`. */
 function condition(target) {
   if (target.paused_at !== null) return ["warn", "paused", "Paused"];
   if (target.circuit_state === "open") return ["bad", "warning", "Unreachable"];
   if (target.workers_alive === 0) return ["bad", "warning", "No worker"];
-  if (target.not_before !== null && target.not_before > Date.now()) return ["warn", "held", "Waits as asked"];
+  if (target.not_before !== null && target.not_before > now()) return ["warn", "held", "Waits as asked"];
   if (target.failures > 0) return ["warn", "warning", "Failing"];
   return ["good", "synced", "Reachable"];
 }
 
-export function Condition({ target }) {
+function Condition({ target }) {
   const [tone, icon, word] = condition(target);
   return html`<span class=${`badge tone-${tone}`}><${Icon} name=${icon} />${word}</span>`;
 }
 
 /** Since when, and until when. */
 function Why({ target }) {
-  if (target.paused_at !== null) return html`An operator paused it <${Time} at=${target.paused_at} />.`;
+  if (target.paused_at !== null) return html`An operator has paused it <${Since} at=${target.paused_at} />.`;
   if (target.circuit_state === "open") {
     return html`
-      ${capital(target.circuit_reason) || "It does not answer"}, since <${Time} at=${target.circuit_since} />.
+      ${capital(target.circuit_reason) || "It does not answer"}, <${Since} at=${target.circuit_since} />.
       ${target.next_probe_at !== null && html` Next probe <${Due} at=${target.next_probe_at} />.`}
     `;
   }
   if (target.workers_alive === 0) return "No worker that serves it is alive.";
-  if (target.not_before !== null && target.not_before > Date.now()) return html`It asked us to wait; on <${Due} at=${target.not_before} />.`;
+  if (target.not_before !== null && target.not_before > now()) return html`It asked us to wait; on <${Due} at=${target.not_before} />.`;
   if (target.failures > 0) return `${many(target.failures, "failure")} in a row; the fifth opens its circuit.`;
-  return html`Its circuit is closed${target.circuit_since !== null && html` since <${Time} at=${target.circuit_since} />`}.`;
+  return html`Its circuit has been closed${target.circuit_since !== null && html` <${Since} at=${target.circuit_since} />`}.`;
 }
 
 export const TargetLine = ({ target }) => html`
   <div class="target-line">
-    <${Condition} target=${target} />
     <a class="name" href=${href("/dashboard", { target: target.name })} title="Show this target alone">${target.name}</a>
-    <span class="muted">${share(target.relays.synced, target.relays.total)} of ${count(target.relays.total)}</span>
-    <span class="why muted"><${Why} target=${target} /></span>
+    <${Condition} target=${target} />
+    <span class="why muted">${share(target.relays.synced, target.relays.total)} of ${many(target.relays.total, "relay")} synced. <${Why} target=${target} /></span>
   </div>
 `;
 
@@ -74,7 +74,7 @@ export function TargetCard({ target }) {
           .map((state) => html`<li key=${state}><a class=${`tone-${STATES[state].tone}`} href=${href("/dashboard/syncs", { target: target.name, state })}><${Icon} name=${state} /> ${STATES[state].label} <b>${count(target.relays[state])}</b></a></li>`)}
       </ul>
       <div class="buttons left">
-        <${ActionButton} icon="probe" run=${probe} label=${`Probe ${target.name} now`}>Probe now<//>
+        <${ActionButton} icon="probe" run=${probe} label=${`Probe now: ${target.name}`}>Probe now<//>
         ${target.paused_at === null
           ? html`<${ActionButton} icon="paused" run=${pause} label=${`Pause ${target.name}`}>Pause<//>`
           : html`<${ActionButton} icon="running" look="primary" run=${resume} label=${`Resume ${target.name}`}>Resume<//>`}

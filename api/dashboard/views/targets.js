@@ -8,7 +8,7 @@ import { useTitle } from "../lib/title.js";
 import { ActionButton } from "../parts/button.js";
 import { Icon } from "../parts/icon.js";
 import { Answer, Empty } from "../parts/notice.js";
-import { Time } from "../parts/state.js";
+import { Since, Time } from "../parts/state.js";
 import { TargetCard } from "./target.js";
 
 // Heartbeats change without an event.
@@ -61,14 +61,14 @@ function Queue({ overview }) {
         <h2 id="queue-title">Queue</h2>
         <p>
           ${paused
-            ? html`<span class="tone-warn"><${Icon} name="paused" /> Paused since <${Time} at=${queue.paused_at} /></span>, `
+            ? html`<span class="tone-warn"><${Icon} name="paused" /> Paused <${Since} at=${queue.paused_at} /></span>, `
             : html`<span class="tone-good"><${Icon} name="running" /> Open</span>, `}
-          ${many(queue.waiting, "job")} waiting${queue.oldest_due_at !== null && html`, the oldest due since <${Time} at=${queue.oldest_due_at} />`}.
+          ${many(queue.waiting, "job")} waiting${queue.oldest_due_at !== null && html`, the oldest overdue <${Since} at=${queue.oldest_due_at} />`}.
         </p>
       </div>
       <div class="buttons">
-        <${ActionButton} icon="search" run=${look} label="Look for relays that are out of step and have no job">Reconcile<//>
-        <${ActionButton} icon="sync" run=${everything} label="Send every relay again">Send everything again<//>
+        <${ActionButton} icon="search" run=${look} label="Reconcile: look for relays that are out of step and have no job">Reconcile<//>
+        <${ActionButton} icon="sync" run=${everything} label="Send everything again: every relay, with a new generation">Send everything again<//>
         ${paused
           ? html`<${ActionButton} icon="running" look="primary" run=${resume}>Resume the queue<//>`
           : html`<${ActionButton} icon="paused" run=${pause}>Pause the queue<//>`}
@@ -98,7 +98,7 @@ function Worker({ worker }) {
       ${worker.running.length > 0 &&
       html`
         <ul class="running">
-          ${worker.running.map((job) => html`<li key=${job.job_id}><a href=${`/dashboard/relays/${job.relay_id}`}>${job.host}</a> <span class="muted">attempt ${job.attempt_number}, since <${Time} at=${job.since} /></span></li>`)}
+          ${worker.running.map((job) => html`<li key=${job.job_id}><a href=${`/dashboard/relays/${job.relay_id}`}>${job.host}</a> <span class="muted">attempt ${job.attempt_number}, <${Since} at=${job.since} /></span></li>`)}
         </ul>
       `}
     </li>

@@ -35,7 +35,7 @@ class World {
   attemptId = 0;
   clients = new Set();
   sessions = new Map();
-  links = new Set();
+  links = new Map();
   tokens = new Map();
   queuePaused = null;
   targets = new Map();
@@ -345,7 +345,7 @@ function control(world, name, body, base) {
   if (name === "failures") {
     const target = [...world.targets.keys()][0];
     const faults = [
-      { kind: "server_error", status: 500, pattern: "zooid answered 500: failed to write config", message: "zooid answered 500: failed to write config", excerpt: '{"error":"failed to write config"}' },
+      { kind: "server_error", status: 500, pattern: "zooid answered 500: short write", message: "zooid answered 500: short write", excerpt: '{"error":"short write"}' },
       { kind: "conflict", status: 409, pattern: "zooid answered 409: relay host … already exists", message: "zooid answered 409: relay host already exists", excerpt: null },
       { kind: "invalid", status: 400, pattern: "zooid answered 400: invalid schema …", message: "zooid answered 400: invalid schema x-1", excerpt: null },
     ];
@@ -358,7 +358,7 @@ function control(world, name, body, base) {
   }
   if (name === "login-link") {
     const token = randomBytes(16).toString("hex");
-    world.links.add(token);
+    world.links.set(token, body.role ?? null);
     return { url: `${base}/dashboard/login#token=${token}` };
   }
   if (name === "sign") return { ...body.event, pubkey: ADMIN, id: hex(JSON.stringify(body.event)), sig: "0".repeat(128) };
@@ -418,9 +418,9 @@ export function createMock({ role = "admin", live = false, relays = 320 } = {}) 
     try {
       const cookie = /caravel_session=(\w+)/.exec(request.headers.cookie ?? "")?.[1];
       const session = world.sessions.get(cookie);
-      const signIn = () => {
+      const signIn = (as) => {
         const id = randomBytes(16).toString("hex");
-        world.sessions.set(id, { pubkey: ADMIN, role, csrf: randomBytes(16).toString("hex"), expires_at: now() + 43_200_000 });
+        world.sessions.set(id, { pubkey: ADMIN, role: as ?? role, csrf: randomBytes(16).toString("hex"), expires_at: now() + 43_200_000 });
         answer(200, { data: world.sessions.get(id), code: "ok" }, { "Set-Cookie": `caravel_session=${id}; HttpOnly; SameSite=Strict; Path=/` });
       };
       const { pathname: path } = url;
@@ -431,7 +431,10 @@ export function createMock({ role = "admin", live = false, relays = 320 } = {}) 
       }
       if (path === "/dashboard/session/link") {
         const { token } = await bodyOf(request);
-        return world.links.delete(token) ? signIn() : answer(401, { error: "this link was used already or is too old", code: "unauthorized" });
+        const known = world.links.has(token);
+        const as = world.links.get(token);
+        world.links.delete(token);
+        return known ? signIn(as) : answer(401, { error: "this link was used already or is too old", code: "unauthorized" });
       }
       if (path.startsWith("/dashboard/assets/") || path === "/dashboard" || path.startsWith("/dashboard/")) {
         const name = path.startsWith("/dashboard/assets/") ? normalize(path.slice(18)) : "index.html";
@@ -451,7 +454,7 @@ export function createMock({ role = "admin", live = false, relays = 320 } = {}) 
       }
       if (request.method === "GET") return answer(200, { data: read(world, path, url.searchParams), code: "ok" });
       if (request.headers["x-csrf-token"] !== session.csrf) return answer(403, { error: "the CSRF token is missing or wrong", code: "forbidden" });
-      if (role !== "admin") return answer(403, { error: "the signer may only read", code: "forbidden" });
+      if (session.role !== "admin") return answer(403, { error: "the signer may only read", code: "forbidden" });
       return answer(200, { data: write(world, path, await bodyOf(request)), code: "ok" });
     } catch (error) {
       if (error instanceof Refusal) return answer(error.status, { error: error.message, code: error.code });
