@@ -64,6 +64,7 @@ fn run_config(config: &WorkerConfig, worker: WorkerId) -> RunConfig {
         maintenance: MaintenanceConfig {
             reconcile_every: config.queue.reconcile_every,
             max_attempts: config.retry.max_attempts,
+            prune: config.prune,
         },
         drain: config.zooid.timeout + DRAIN_GRACE,
     }

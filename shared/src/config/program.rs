@@ -1,5 +1,6 @@
 //! What each program needs: its concerns, put together.
 
+use super::operations::{PruneConfig, WatchConfig, read_metrics_token};
 use super::reader::{Read, Reader};
 use super::secrets::read_sealer;
 use super::variable::{WORKER_LEASE_SECONDS, ZOOID_TIMEOUT_MS};
@@ -28,6 +29,8 @@ pub struct ApiConfig {
     pub retry: RetryConfig,
     /// zooid, for reading the members of a relay; the API runs without it.
     pub zooid: Option<ZooidConfig>,
+    /// What whoever wants the metrics must know; without it, nobody gets them.
+    pub metrics_token: Option<SecretText>,
 }
 
 /// A worker's configuration.
@@ -51,6 +54,10 @@ pub struct WorkerConfig {
     pub queue: QueueConfig,
     /// When it tries again.
     pub retry: RetryConfig,
+    /// What it forgets.
+    pub prune: PruneConfig,
+    /// How it shows how it is.
+    pub watch: WatchConfig,
     /// What a person should know although the program can run; for the log.
     pub warnings: Vec<String>,
 }
@@ -82,6 +89,7 @@ impl ApiConfig {
         let relay_domain = read_relay_domain(reader);
         let retry = RetryConfig::read(reader);
         let zooid = ZooidConfig::read_optional(reader);
+        let metrics_token = read_metrics_token(reader);
         Ok(Self {
             log: log?,
             database: database?,
@@ -90,6 +98,7 @@ impl ApiConfig {
             relay_domain: relay_domain?,
             retry: retry?,
             zooid: zooid?,
+            metrics_token: metrics_token?,
         })
     }
 }
@@ -114,6 +123,8 @@ impl WorkerConfig {
         let livekit = LiveKitConfig::read_optional(reader);
         let queue = QueueConfig::read(reader);
         let retry = RetryConfig::read(reader);
+        let prune = PruneConfig::read(reader);
+        let watch = WatchConfig::read(reader);
         check_deadline(reader)?;
         Ok(Self {
             log: log?,
@@ -125,6 +136,8 @@ impl WorkerConfig {
             livekit: livekit?,
             queue: queue?,
             retry: retry?,
+            prune: prune?,
+            watch: watch?,
             warnings: reader.take_warnings(),
         })
     }

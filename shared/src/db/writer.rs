@@ -38,7 +38,7 @@ const GROUP_TIME: Duration = Duration::from_millis(20);
 /// How long one closure may hold the write lock before it is undone.
 const CLOSURE_LIMIT: Duration = Duration::from_secs(10);
 /// How long to stand in line for the write lock before going on without a place in it.
-const PATIENCE: Duration = Duration::from_secs(1);
+pub(super) const PATIENCE: Duration = Duration::from_secs(1);
 /// How long to wait before asking again for a database that does not answer.
 const RETRY_PAUSE: Duration = Duration::from_millis(100);
 

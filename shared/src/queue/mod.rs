@@ -18,6 +18,8 @@ mod enqueue;
 mod job;
 mod liveness;
 pub mod outcome;
+mod periodic;
+mod prune;
 mod reconcile;
 mod transition;
 mod turn;
@@ -28,6 +30,7 @@ pub use claim::ClaimedSync;
 pub use engine::{Engine, EngineConfig, EngineEnd, EngineError};
 pub use enqueue::{Enqueue, Enqueued, enqueue, enqueue_first};
 pub use job::{JOB_TYPE, Priority, SyncJob};
+pub use prune::{PruneError, Pruned, prune};
 pub use reconcile::reconcile;
 
 #[cfg(test)]

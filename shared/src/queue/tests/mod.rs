@@ -2,6 +2,7 @@
 
 mod keys;
 mod plans;
+mod pruning;
 mod recovery;
 
 use std::time::Duration;
