@@ -8,6 +8,7 @@ use shared::{
     db::Db,
     domain::{Malformed, WorkerId},
     queue::{EngineConfig, EngineError, RetryPolicy},
+    watch::WatchedWorker,
     zooid::ZooidClientError,
 };
 use tokio_util::sync::CancellationToken;
@@ -45,6 +46,17 @@ pub async fn start_configured(
     let handler = sync::handler(config, clock.clone())?;
     let run = run_config(config, worker_id()?);
     Ok(start(db, clock, run, handler, stop).await?)
+}
+
+/// The worker `id`, started as configured, as something to be watched.
+#[must_use]
+pub fn watched(config: &WorkerConfig, id: WorkerId) -> WatchedWorker {
+    WatchedWorker {
+        id,
+        targets: vec![config.relay_domain.clone()],
+        lease: config.queue.lease,
+        max_due: config.watch.max_due,
+    }
 }
 
 fn run_config(config: &WorkerConfig, worker: WorkerId) -> RunConfig {

@@ -4,11 +4,12 @@
 //! work going. [`start_configured`] is a worker inside a process, [`program`] a process that is one.
 
 mod configured;
+pub mod http;
 mod maintenance;
 pub mod program;
 mod run;
 mod sync;
 
-pub use configured::{StartError, start_configured};
+pub use configured::{StartError, start_configured, watched};
 pub use maintenance::MaintenanceConfig;
 pub use run::{Ended, RunConfig, RunningWorker, start};

@@ -11,4 +11,5 @@ mod fixture;
 mod query_activity;
 mod query_lists;
 mod query_sync_state;
+mod watch;
 mod zooid_client;
