@@ -16,3 +16,4 @@ mod requests;
 mod rules;
 mod syncs;
 mod tenants;
+mod watching;

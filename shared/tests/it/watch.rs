@@ -30,7 +30,7 @@ fn watched() -> WatchedWorker {
         id: "w".parse().unwrap(),
         targets: vec![DOMAIN.parse().unwrap()],
         lease: Duration::from_secs(10),
-        max_due: Duration::from_secs(60),
+        max_due: Duration::from_mins(1),
     }
 }
 

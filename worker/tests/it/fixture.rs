@@ -134,7 +134,7 @@ fn owner() -> Pubkey {
     OWNER.parse().unwrap()
 }
 
-fn domain() -> ZooidDomain {
+pub fn domain() -> ZooidDomain {
     "relays.example.com".parse().unwrap()
 }
 

@@ -5,3 +5,4 @@
 mod drain;
 mod fixture;
 mod running;
+mod watching;
