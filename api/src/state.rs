@@ -6,9 +6,11 @@ use std::sync::Arc;
 use shared::clock::SharedClock;
 use shared::command::{Command, Context, Entropy};
 use shared::config::{AllowOrigins, ApiConfig, AuthConfig, BaseUrl};
+use shared::crypto::SecretText;
 use shared::db::Db;
 use shared::domain::{Malformed, Pubkey, Rules};
 use shared::query::Query;
+use shared::watch::Health;
 
 /// The shared state of the API. Clones are handles on the same.
 #[derive(Debug, Clone)]
@@ -24,6 +26,9 @@ struct Shared {
     auth: AuthConfig,
     admins: HashSet<Pubkey>,
     allow_origins: AllowOrigins,
+    db: Db,
+    health: Health,
+    metrics_token: Option<SecretText>,
 }
 
 /// The configuration names something that the domain does not accept.
@@ -57,7 +62,7 @@ impl ApiState {
             max_attempts: config.retry.max_attempts,
         };
         Ok(Self(Arc::new(Shared {
-            command: Command::new(db, context),
+            command: Command::new(db.clone(), context),
             query,
             rules: Rules {
                 served_domains: config
@@ -68,12 +73,31 @@ impl ApiState {
                 own_host: config.server.url.url().host_str().map(str::to_owned),
                 reserved_subdomains: Vec::new(),
             },
+            health: Health::new(db.clone(), Arc::clone(&clock)),
+            db,
             clock,
             base_url: config.server.url.clone(),
             auth: config.server.auth,
             admins,
             allow_origins: config.server.allow_origins.clone(),
+            metrics_token: config.metrics_token.clone(),
         })))
+    }
+
+    /// Whether this process is ready; whoever runs a worker in it lets it be watched here.
+    #[must_use]
+    pub fn health(&self) -> &Health {
+        &self.0.health
+    }
+
+    /// What the metrics are read from.
+    pub(crate) fn db(&self) -> &Db {
+        &self.0.db
+    }
+
+    /// What whoever wants the metrics must know.
+    pub(crate) fn metrics_token(&self) -> Option<&SecretText> {
+        self.0.metrics_token.as_ref()
     }
 
     /// Every change.

@@ -17,3 +17,4 @@ mod requests;
 mod rules;
 mod syncs;
 mod tenants;
+mod watching;

@@ -1,5 +1,6 @@
 //! What each program needs: its concerns, put together.
 
+use super::operations::{PruneConfig, WatchConfig, read_metrics_token};
 use super::reader::{Read, Reader};
 use super::secrets::read_sealer;
 use super::variable::{WORKER_LEASE_SECONDS, ZOOID_TIMEOUT_MS};
@@ -25,6 +26,8 @@ pub struct ApiConfig {
     pub targets: Vec<TargetConfig<Option<ZooidConfig>>>,
     /// The budget of the jobs it enqueues.
     pub retry: RetryConfig,
+    /// What whoever wants the metrics must know; without it, nobody gets them.
+    pub metrics_token: Option<SecretText>,
 }
 
 /// A worker's configuration.
@@ -46,6 +49,10 @@ pub struct WorkerConfig {
     pub queue: QueueConfig,
     /// When it tries again.
     pub retry: RetryConfig,
+    /// What it forgets.
+    pub prune: PruneConfig,
+    /// How it shows how it is.
+    pub watch: WatchConfig,
     /// What a person should know although the program can run; for the log.
     pub warnings: Vec<String>,
 }
@@ -76,6 +83,7 @@ impl ApiConfig {
         let sealer = read_sealer(reader);
         let targets = TargetConfig::read_optional(reader);
         let retry = RetryConfig::read(reader);
+        let metrics_token = read_metrics_token(reader);
         Ok(Self {
             log: log?,
             database: database?,
@@ -83,6 +91,7 @@ impl ApiConfig {
             sealer: sealer?,
             targets: targets?,
             retry: retry?,
+            metrics_token: metrics_token?,
         })
     }
 }
@@ -106,6 +115,8 @@ impl WorkerConfig {
         let livekit = LiveKitConfig::read_optional(reader);
         let queue = QueueConfig::read(reader);
         let retry = RetryConfig::read(reader);
+        let prune = PruneConfig::read(reader);
+        let watch = WatchConfig::read(reader);
         check_deadline(reader)?;
         Ok(Self {
             log: log?,
@@ -116,6 +127,8 @@ impl WorkerConfig {
             livekit: livekit?,
             queue: queue?,
             retry: retry?,
+            prune: prune?,
+            watch: watch?,
             warnings: reader.take_warnings(),
         })
     }
