@@ -2,6 +2,7 @@
 //!
 //! Invariant: the sentence is for a person and tells nothing of our insides; what is our fault is logged here, once.
 
+use std::borrow::Cow;
 use std::error::Error;
 
 use axum::response::{IntoResponse, Response};
@@ -55,6 +56,7 @@ codes! {
         CUSTOM_DOMAIN_EXISTS = "custom-domain-exists", UNPROCESSABLE_ENTITY, "another relay has this `custom_domain`";
         PUBKEY_EXISTS = "pubkey-exists", UNPROCESSABLE_ENTITY, "there is a tenant with this key already";
         TENANT_UNKNOWN = "tenant-unknown", UNPROCESSABLE_ENTITY, "the relay's tenant has never signed in: `POST /tenants` comes first";
+        FILTER_INVALID = "filter-invalid", UNPROCESSABLE_ENTITY, "a filter in the URL's query is not known, or has a value that cannot be";
         RELAY_DELINQUENT = "relay-delinquent", UNPROCESSABLE_ENTITY, "a relay that is off for want of payment cannot be reactivated by its tenant";
         INTERNAL = "internal", INTERNAL_SERVER_ERROR, "something is wrong on our side; the log has it under the answer's `x-request-id`";
         UNAVAILABLE = "unavailable", SERVICE_UNAVAILABLE, "the write was not carried out and can be repeated after `Retry-After` seconds";
@@ -76,7 +78,6 @@ codes! {
         "icon-invalid", "`info_icon` is no http or https URL";
         "return-url-invalid", "`return_url` is no http or https URL";
         "nwc-url-invalid", "`nwc_url` is no wallet connection (NIP-47)";
-        "filter-invalid", "a filter in the URL's query has a value that cannot be";
     }
 }
 
@@ -110,6 +111,9 @@ pub enum ApiError {
     /// The input breaks a rule.
     #[error(transparent)]
     Rule(#[from] ValidationError),
+    /// The query of the URL has a filter that the list does not know.
+    #[error("there is no such filter")]
+    FilterUnknown(String),
     /// The command was not carried out.
     #[error(transparent)]
     Command(#[from] CommandError),
@@ -129,7 +133,7 @@ struct Answer {
     code: &'static str,
     status: StatusCode,
     sentence: String,
-    field: Option<&'static str>,
+    field: Option<Cow<'static, str>>,
 }
 
 /// The envelope of failure.
@@ -139,7 +143,7 @@ struct Envelope<'a> {
     code: &'static str,
     /// The field at fault, where it is one.
     #[serde(skip_serializing_if = "Option::is_none")]
-    field: Option<&'static str>,
+    field: Option<&'a str>,
 }
 
 impl Answer {
@@ -152,9 +156,9 @@ impl Answer {
         }
     }
 
-    fn about(self, field: &'static str) -> Self {
+    fn about(self, field: impl Into<Cow<'static, str>>) -> Self {
         Self {
-            field: Some(field),
+            field: Some(field.into()),
             ..self
         }
     }
@@ -185,6 +189,9 @@ impl Answer {
                 ),
             ),
             ApiError::Rule(rule) => Self::of_rule(rule),
+            ApiError::FilterUnknown(name) => {
+                Self::new(FILTER_INVALID, "There is no such filter.").about(name.clone())
+            }
             ApiError::Command(error) => Self::of_command(error),
             ApiError::Query(error) => match error {
                 QueryError::NotFound { entity, id: _ } => Self::not_found(entity),
@@ -225,7 +232,7 @@ impl Answer {
             code: rule.code,
             status: StatusCode::UNPROCESSABLE_ENTITY,
             sentence: rule.message.clone(),
-            field: Some(rule.field),
+            field: Some(rule.field.into()),
         }
     }
 
@@ -272,7 +279,7 @@ impl IntoResponse for ApiError {
         let envelope = Envelope {
             error: &answer.sentence,
             code: answer.code,
-            field: answer.field,
+            field: answer.field.as_deref(),
         };
         // Three strings always are JSON.
         let body = serde_json::to_vec(&envelope).unwrap_or_default();

@@ -2,9 +2,9 @@
 
 mod health;
 mod identity;
+mod operator;
 mod plans;
 mod relays;
-mod syncs;
 mod tenants;
 
 use axum::Router;
@@ -71,7 +71,7 @@ fn routes() -> Vec<Route> {
         identity::routes(),
         tenants::routes(),
         relays::routes(),
-        syncs::routes(),
+        operator::routes(),
     ]
     .into_iter()
     .flatten()

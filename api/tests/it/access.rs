@@ -34,7 +34,15 @@ fn rows() -> Vec<Row> {
         ("POST", "/relays/{id}/deactivate", OwnerOrAdmin),
         ("POST", "/relays/{id}/reactivate", OwnerOrAdmin),
         ("GET", "/relays/{id}/activity", OwnerOrAdmin),
-        ("GET", "/syncs", OperatorRead),
+        ("GET", "/operator/overview", OperatorRead),
+        ("GET", "/operator/series", OperatorRead),
+        ("GET", "/operator/targets", OperatorRead),
+        ("GET", "/operator/workers", OperatorRead),
+        ("GET", "/operator/syncs", OperatorRead),
+        ("GET", "/operator/groups", OperatorRead),
+        ("GET", "/operator/attempts", OperatorRead),
+        ("GET", "/operator/relays/{id}", OperatorRead),
+        ("GET", "/operator/audit", OperatorRead),
     ]
     .into_iter()
     .map(|(method, path, access)| Row {
@@ -197,7 +205,7 @@ async fn without_admins_the_admin_routes_are_closed_to_everybody() {
     ];
     let api = start_with(&nobody).await;
 
-    for path in ["/tenants", "/relays", "/syncs"] {
+    for path in ["/tenants", "/relays", "/operator/syncs"] {
         let reply = api.get(path).signing(&api.admin).send().await;
         assert_eq!(reply.outcome(), (403, "forbidden"), "{path}");
     }

@@ -1,5 +1,7 @@
 //! What each program needs: its concerns, put together.
 
+use std::time::Duration;
+
 use super::reader::{Read, Reader};
 use super::secrets::read_sealer;
 use super::variable::{WORKER_LEASE_SECONDS, ZOOID_TIMEOUT_MS};
@@ -28,6 +30,12 @@ pub struct ApiConfig {
     pub retry: RetryConfig,
     /// zooid, for reading the members of a relay; the API runs without it.
     pub zooid: Option<ZooidConfig>,
+    /// Where relays store blobs, as far as the API was told: it only shows what workers send.
+    pub storage: BlossomStorage,
+    /// The calls that relays offer, as far as the API was told.
+    pub livekit: Option<LiveKitConfig>,
+    /// How long workers may be silent.
+    pub lease: Duration,
 }
 
 /// A worker's configuration.
@@ -82,6 +90,9 @@ impl ApiConfig {
         let relay_domain = read_relay_domain(reader);
         let retry = RetryConfig::read(reader);
         let zooid = ZooidConfig::read_optional(reader);
+        let storage = BlossomStorage::read(reader);
+        let livekit = LiveKitConfig::read_optional(reader);
+        let lease = reader.seconds(&WORKER_LEASE_SECONDS);
         Ok(Self {
             log: log?,
             database: database?,
@@ -90,6 +101,9 @@ impl ApiConfig {
             relay_domain: relay_domain?,
             retry: retry?,
             zooid: zooid?,
+            storage: storage?,
+            livekit: livekit?,
+            lease: lease?,
         })
     }
 }

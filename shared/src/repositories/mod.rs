@@ -7,6 +7,7 @@
 pub mod activity;
 mod columns;
 mod error;
+pub mod operator;
 #[cfg(test)]
 mod plans;
 pub mod relay;

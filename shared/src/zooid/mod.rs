@@ -7,8 +7,10 @@ mod answer;
 mod client;
 mod exchange;
 pub mod nip98;
+mod preview;
 mod renderer;
 mod sync;
 
 pub use client::{ZooidClient, ZooidClientError};
+pub use preview::{AT_THE_WORKER, Preview};
 pub use renderer::Renderer;

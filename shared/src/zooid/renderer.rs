@@ -11,7 +11,7 @@ use crate::crypto::Sealer;
 use crate::domain::{DesiredRelay, RelaySecret};
 
 /// Where secrets stand in a body, the relay's own aside.
-const SECRET_POINTERS: [&str; 4] = [
+pub(super) const SECRET_POINTERS: [&str; 4] = [
     "/blossom/s3/access_key",
     "/blossom/s3/secret_key",
     "/livekit/api_key",

@@ -10,5 +10,6 @@ mod command_tenant;
 mod fixture;
 mod query_activity;
 mod query_lists;
+mod query_operator;
 mod query_sync_state;
 mod zooid_client;
