@@ -3,6 +3,7 @@
 mod health;
 mod identity;
 mod operator;
+mod operator_actions;
 mod plans;
 mod relays;
 mod tenants;
@@ -72,6 +73,7 @@ fn routes() -> Vec<Route> {
         tenants::routes(),
         relays::routes(),
         operator::routes(),
+        operator_actions::routes(),
     ]
     .into_iter()
     .flatten()

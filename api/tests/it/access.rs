@@ -16,7 +16,7 @@ struct Row {
 
 /// Each route by hand, beside what the code says of itself: a rule that is loosened by mistake shows here.
 fn rows() -> Vec<Row> {
-    use Access::{Admin, OperatorRead, OwnerOrAdmin, Public, Signed, TenantOrAdmin};
+    use Access::{Admin, Operator, OperatorRead, OwnerOrAdmin, Public, Signed, TenantOrAdmin};
     [
         ("GET", "/healthz", Public),
         ("GET", "/plans", Public),
@@ -43,6 +43,20 @@ fn rows() -> Vec<Row> {
         ("GET", "/operator/attempts", OperatorRead),
         ("GET", "/operator/relays/{id}", OperatorRead),
         ("GET", "/operator/audit", OperatorRead),
+        ("POST", "/operator/relays/{id}/retry", Operator),
+        ("POST", "/operator/relays/{id}/sync", Operator),
+        ("POST", "/operator/relays/{id}/cancel", Operator),
+        ("POST", "/operator/relays/{id}/pause", Operator),
+        ("POST", "/operator/relays/{id}/resume", Operator),
+        ("POST", "/operator/relays/{id}/release", Operator),
+        ("POST", "/operator/targets/{name}/pause", Operator),
+        ("POST", "/operator/targets/{name}/resume", Operator),
+        ("POST", "/operator/targets/{name}/probe", Operator),
+        ("POST", "/operator/queue/pause", Operator),
+        ("POST", "/operator/queue/resume", Operator),
+        ("POST", "/operator/bulk/preview", Operator),
+        ("POST", "/operator/bulk", Operator),
+        ("POST", "/operator/reconcile", Operator),
     ]
     .into_iter()
     .map(|(method, path, access)| Row {
@@ -124,6 +138,7 @@ async fn every_route_lets_in_whom_its_rule_names_and_nobody_else() {
             .path
             .replace("/plans/{id}", "/plans/free")
             .replace("{id}", id)
+            .replace("{name}", RELAY_DOMAIN)
             .replace("{pubkey}", &owner);
         for who in [
             Who::Nobody,

@@ -56,7 +56,7 @@ pub(crate) async fn act(
             RelayAction::Pause => pause(tx, terms.now, &ids).await?,
             RelayAction::Resume => {
                 resume(tx, &ids).await?;
-                let uncovered = uncovered_of(tx, ids).await?;
+                let uncovered = uncovered_of(tx, &ids).await?;
                 push(tx, terms, &uncovered).await?;
             }
             RelayAction::Release => {
@@ -214,13 +214,14 @@ async fn push(tx: &mut WriteTx, terms: &Terms<'_>, relays: &[RelayId]) -> Result
     Ok(())
 }
 
+/// By the key alone: the index of what is pending would be walked once a chunk.
 async fn kill_waiting(
     tx: &mut WriteTx,
     now: DateTime<Utc>,
     relays: &str,
 ) -> Result<(), sqlx::Error> {
     sqlx::query(
-        "UPDATE Jobs
+        "UPDATE Jobs INDEXED BY idx_jobs_idempotency_key
          SET status = 'Killed',
              done_at = $3,
              last_result = $4,
