@@ -29,12 +29,9 @@ const LAYERS_MAX: usize = 3;
 /// What stands before two hex digits in place of a byte: in URLs, in JSON (ASCII only), in Go's `%q`.
 const HEX_ESCAPES: [&[u8]; 3] = [b"%", br"\u00", br"\x"];
 
-/// Other forms of a byte: in JSON and Go's `%q`, then in HTML.
-const ESCAPES: [(&[u8], u8); 14] = [
+/// Other forms of a byte: in JSON and Go's `%q`, then in HTML. Those that only put a backslash before the byte need none.
+const ESCAPES: [(&[u8], u8); 11] = [
     (br"\\", b'\\'),
-    (br"\/", b'/'),
-    (br#"\""#, b'"'),
-    (br"\'", b'\''),
     (br"\n", b'\n'),
     (br"\r", b'\r'),
     (br"\t", b'\t'),
@@ -49,8 +46,8 @@ const ESCAPES: [(&[u8], u8); 14] = [
 
 /// Hides secrets in texts: those it was told of, and all that have the shape of one.
 ///
-/// Everything is found in any case, and escaped for URLs, JSON, Go or HTML, several layers deep, as well as plain. Known
-/// secrets and hex are found across quotes and line breaks, too.
+/// Everything is found in any case, and escaped for URLs, JSON, Go or HTML, several layers deep, as well as plain; a known
+/// secret that itself looks escaped, one layer deep. Known secrets and hex are found across quotes and line breaks, too.
 #[derive(Clone)]
 pub struct Redactor {
     /// Every form of every known secret, without separators.
@@ -159,11 +156,12 @@ impl View {
         view
     }
 
-    /// The bytes but for blanks, control characters and quotes, which may stand where a secret was broken in two.
+    /// The bytes but for blanks, control characters and quotes, which may stand where a secret was broken in two, and for
+    /// backslashes, which may stand before each of them and before themselves, in any number.
     fn without_separators(&self) -> Self {
         let mut view = self.with_room_of();
         for (&byte, origin) in self.bytes.iter().zip(&self.origins) {
-            if byte != b' ' && !byte.is_ascii_control() && !b"\"'`".contains(&byte) {
+            if byte != b' ' && !byte.is_ascii_control() && !b"\"'`\\".contains(&byte) {
                 view.bytes.push(byte);
                 view.origins.push(origin.clone());
             }
@@ -350,6 +348,14 @@ mod tests {
     }
 
     #[test]
+    fn a_secret_that_looks_escaped_may_end_within_a_character() {
+        assert_eq!(
+            Redactor::new([r"\xe9"]).redact("a\u{9000}b"),
+            "a[redacted]b"
+        );
+    }
+
+    #[test]
     fn debug_shows_no_secret() {
         assert_eq!(format!("{:?}", Redactor::new([S3])), "Redactor([redacted])");
     }
@@ -405,16 +411,34 @@ mod tests {
         |text| digits_escaped(text, "\\x"),
     ];
 
+    fn separators() -> impl Strategy<Value = &'static str> {
+        prop::sample::select(&["", "\"", "\n", "\" \"", "`", "\r\n\t"][..])
+    }
+
     proptest! {
         #[test]
         fn a_known_secret_is_found_however_often_it_was_escaped_and_wherever_it_was_broken(
-            head in "[A-Za-z0-9]{2}[A-Za-z0-9+/=_~é%&\"\\\\<>' -]{0,20}",
-            separator in prop::sample::select(&["", "\"", "\n", "\" \"", "`", "\r\n\t"][..]),
-            tail in "[A-Za-z0-9+/=_~é%&\"\\\\<>' -]{0,20}[A-Z0-9]{2}",
-            layers in prop::collection::vec(prop::sample::select(&ESCAPERS[..]), 0..=LAYERS_MAX),
+            head in "[A-Za-z0-9]{2}[A-Za-z0-9+/=_~é&\"<>' -]{0,20}",
+            separator in separators(),
+            tail in "[A-Za-z0-9+/=_~é&\"<>' -]{0,20}[A-Z0-9]{2}",
+            layers in prop::collection::vec(prop::sample::select(&ESCAPERS[..]), 0..=3),
         ) {
             let broken = format!("{head}{separator}{tail}");
             let escaped = layers.iter().fold(broken, |text, escape| escape(&text));
+
+            let clean = Redactor::new([head + &tail]).redact(&format!("é: {escaped}; ok"));
+
+            prop_assert_eq!(clean, "é: [redacted]; ok", "{}", escaped);
+        }
+
+        #[test]
+        fn a_known_secret_that_itself_looks_escaped_is_found_escaped_once(
+            head in "[A-Z0-9]{2}(\\PC|%[0-9A]{2}|\\\\[nu0x]|&#?[a-z34]{2};){0,9}",
+            separator in separators(),
+            tail in "(\\PC|%[0-9A]{2}|\\\\[nu0x]|&#?[a-z34]{2};){0,9}[A-Z]{2}",
+            escape in prop::sample::select(&ESCAPERS[..]),
+        ) {
+            let escaped = escape(&format!("{head}{separator}{tail}"));
 
             let clean = Redactor::new([head + &tail]).redact(&format!("é: {escaped}; ok"));
 

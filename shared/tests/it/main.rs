@@ -15,4 +15,5 @@ mod query_activity;
 mod query_lists;
 mod query_operator;
 mod query_sync_state;
+mod queue_probe;
 mod zooid_client;

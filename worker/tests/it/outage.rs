@@ -28,7 +28,7 @@ async fn an_outage_of_ten_minutes_costs_a_call_a_probe_and_no_attempt() {
 
     let worker = installation.worker(&[("WORKER_CONCURRENCY", "8")]).await;
     installation.until("open", CIRCUIT).await;
-    installation.pass(600).await;
+    installation.pass_in_leaps(600).await;
 
     let calls = installation.eu.totals().calls;
     let probes = calls.get(&Verb::Members).copied().unwrap_or_default();

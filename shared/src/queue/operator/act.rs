@@ -101,9 +101,10 @@ async fn start_over(tx: &mut WriteTx, relays: &str) -> Result<(), sqlx::Error> {
     sqlx::query(
         "UPDATE relay_sync
          SET failed_generation = NULL,
-             failure_streak = 0
+             failure_streak = 0,
+             blocked_by = NULL
          WHERE relay_id IN (SELECT value FROM json_each($1))
-           AND (failed_generation IS NOT NULL OR failure_streak > 0)",
+           AND (failed_generation IS NOT NULL OR failure_streak > 0 OR blocked_by IS NOT NULL)",
     )
     .bind(relays)
     .execute(&mut *tx)
