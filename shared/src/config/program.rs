@@ -1,5 +1,7 @@
 //! What each program needs: its concerns, put together.
 
+use std::time::Duration;
+
 use super::operations::{PruneConfig, WatchConfig, read_metrics_token};
 use super::reader::{Read, Reader};
 use super::secrets::read_sealer;
@@ -28,6 +30,12 @@ pub struct ApiConfig {
     pub retry: RetryConfig,
     /// What whoever wants the metrics must know; without it, nobody gets them.
     pub metrics_token: Option<SecretText>,
+    /// Where relays store blobs, as far as the API was told: it only shows what workers send.
+    pub storage: BlossomStorage,
+    /// The calls that relays offer, as far as the API was told.
+    pub livekit: Option<LiveKitConfig>,
+    /// How long workers may be silent.
+    pub lease: Duration,
 }
 
 /// A worker's configuration.
@@ -84,6 +92,9 @@ impl ApiConfig {
         let targets = TargetConfig::read_optional(reader);
         let retry = RetryConfig::read(reader);
         let metrics_token = read_metrics_token(reader);
+        let storage = BlossomStorage::read(reader);
+        let livekit = LiveKitConfig::read_optional(reader);
+        let lease = reader.seconds(&WORKER_LEASE_SECONDS);
         Ok(Self {
             log: log?,
             database: database?,
@@ -92,6 +103,9 @@ impl ApiConfig {
             targets: targets?,
             retry: retry?,
             metrics_token: metrics_token?,
+            storage: storage?,
+            livekit: livekit?,
+            lease: lease?,
         })
     }
 }
