@@ -55,6 +55,26 @@ pub struct WorkerConfig {
     pub warnings: Vec<String>,
 }
 
+/// The configuration of an operator's command: it works on the database alone.
+#[derive(Debug, Clone)]
+pub struct ShellConfig {
+    /// Logging.
+    pub log: LogConfig,
+    /// The database.
+    pub database: DatabaseConfig,
+    /// The budget of the jobs it enqueues.
+    pub retry: RetryConfig,
+}
+
+/// The configuration of the command that seals secrets anew.
+#[derive(Debug, Clone)]
+pub struct RotationConfig {
+    /// What every operator's command needs.
+    pub shell: ShellConfig,
+    /// Opens what former keys sealed.
+    pub sealer: Sealer,
+}
+
 /// The configuration of API and worker in one process.
 #[derive(Debug, Clone)]
 pub struct ServeConfig {
@@ -155,6 +175,46 @@ fn check_deadline(reader: &mut Reader<'_>) -> Read<()> {
         other: WORKER_LEASE_SECONDS.name,
         rule: "a call must end before the lease does",
     }))
+}
+
+impl ShellConfig {
+    /// Reads what an operator's command needs.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is missing or malformed, at once.
+    pub fn load(source: &Source) -> Result<Self, ConfigErrors> {
+        Reader::load(source, Self::read)
+    }
+
+    fn read(reader: &mut Reader<'_>) -> Read<Self> {
+        let log = LogConfig::read(reader);
+        let database = DatabaseConfig::read(reader);
+        let retry = RetryConfig::read(reader);
+        Ok(Self {
+            log: log?,
+            database: database?,
+            retry: retry?,
+        })
+    }
+}
+
+impl RotationConfig {
+    /// Reads what sealing secrets anew needs.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is missing or malformed, at once.
+    pub fn load(source: &Source) -> Result<Self, ConfigErrors> {
+        Reader::load(source, |reader| {
+            let shell = ShellConfig::read(reader);
+            let sealer = read_sealer(reader);
+            Ok(Self {
+                shell: shell?,
+                sealer: sealer?,
+            })
+        })
+    }
 }
 
 impl ServeConfig {

@@ -12,6 +12,7 @@ mod plans;
 pub mod relay;
 pub mod relay_sync;
 mod row;
+pub mod sealed;
 pub mod tenant;
 
 use chrono::{DateTime, Utc};
