@@ -3,6 +3,7 @@
 mod cli;
 mod demo;
 mod keys;
+mod operator;
 mod serve;
 
 use std::process::ExitCode;
@@ -36,6 +37,7 @@ async fn carry_out(command: Command) -> anyhow::Result<ExitCode> {
             Ok(config) => Ok(worker::program::run(config).await?),
             Err(code) => Ok(code),
         },
+        Command::Operator(command) => Ok(operator::run(command).await),
         Command::Sign(arguments) => keys::sign(&arguments),
         Command::Keygen(arguments) => keys::generate(&arguments),
     }

@@ -10,6 +10,7 @@ mod edits;
 mod fleet;
 mod installation;
 mod keys;
+mod operator_shell;
 mod process;
 mod repair;
 mod retry;
