@@ -17,6 +17,7 @@ mod engine;
 mod enqueue;
 mod job;
 mod liveness;
+pub(crate) mod operator;
 pub mod outcome;
 mod reconcile;
 mod transition;
