@@ -12,7 +12,6 @@ mod origin;
 pub mod relay;
 pub mod relay_status;
 mod relay_sync;
-mod rotate;
 pub mod tenant;
 
 use std::sync::Arc;
@@ -22,7 +21,6 @@ use tokio::sync::broadcast;
 pub use entropy::Entropy;
 pub use error::CommandError;
 pub use origin::{AskedBy, Trace};
-pub use rotate::{Refused, Rotation};
 
 use crate::{clock::SharedClock, crypto::Sealer, db::Db, domain::Activity};
 

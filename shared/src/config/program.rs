@@ -1,5 +1,7 @@
 //! What each program needs: its concerns, put together.
 
+use std::time::Duration;
+
 use super::reader::{Read, Reader};
 use super::secrets::read_sealer;
 use super::variable::{WORKER_LEASE_SECONDS, ZOOID_TIMEOUT_MS};
@@ -64,15 +66,30 @@ pub struct ShellConfig {
     pub database: DatabaseConfig,
     /// The budget of the jobs it enqueues.
     pub retry: RetryConfig,
+    /// How long workers may be silent.
+    pub lease: Duration,
 }
 
-/// The configuration of the command that seals secrets anew.
+/// The configuration of an operator's command that changes something.
 #[derive(Debug, Clone)]
-pub struct RotationConfig {
+pub struct ActingConfig {
     /// What every operator's command needs.
     pub shell: ShellConfig,
-    /// Opens what former keys sealed.
+    /// Signs previews; seals secrets anew.
     pub sealer: Sealer,
+}
+
+/// The configuration of the command that explains a relay.
+#[derive(Debug, Clone)]
+pub struct ExplainConfig {
+    /// What every operator's command needs.
+    pub shell: ShellConfig,
+    /// Tells whether secrets in a relay's configuration have changed.
+    pub sealer: Sealer,
+    /// Where relays store blobs, as far as this host was told: it only shows what workers send.
+    pub storage: BlossomStorage,
+    /// The calls that relays offer, as far as this host was told.
+    pub livekit: Option<LiveKitConfig>,
 }
 
 /// The configuration of API and worker in one process.
@@ -191,16 +208,18 @@ impl ShellConfig {
         let log = LogConfig::read(reader);
         let database = DatabaseConfig::read(reader);
         let retry = RetryConfig::read(reader);
+        let lease = reader.seconds(&WORKER_LEASE_SECONDS);
         Ok(Self {
             log: log?,
             database: database?,
             retry: retry?,
+            lease: lease?,
         })
     }
 }
 
-impl RotationConfig {
-    /// Reads what sealing secrets anew needs.
+impl ActingConfig {
+    /// Reads what an operator's command needs that changes something.
     ///
     /// # Errors
     ///
@@ -212,6 +231,28 @@ impl RotationConfig {
             Ok(Self {
                 shell: shell?,
                 sealer: sealer?,
+            })
+        })
+    }
+}
+
+impl ExplainConfig {
+    /// Reads what explaining a relay needs.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is missing or malformed, at once.
+    pub fn load(source: &Source) -> Result<Self, ConfigErrors> {
+        Reader::load(source, |reader| {
+            let shell = ShellConfig::read(reader);
+            let sealer = read_sealer(reader);
+            let storage = BlossomStorage::read(reader);
+            let livekit = LiveKitConfig::read_optional(reader);
+            Ok(Self {
+                shell: shell?,
+                sealer: sealer?,
+                storage: storage?,
+                livekit: livekit?,
             })
         })
     }

@@ -307,7 +307,7 @@ fn an_operators_command_needs_nothing_but_the_database_and_no_key_before_it_is_u
 
     assert!(ShellConfig::load(&nothing).is_ok());
     assert_eq!(
-        RotationConfig::load(&nothing).unwrap_err().to_string(),
+        ActingConfig::load(&nothing).unwrap_err().to_string(),
         "the configuration cannot be used:\n  \
          CARAVEL_SECRETS_KEY is missing: expected 32 bytes as base64 or as 64 hexadecimal digits"
     );

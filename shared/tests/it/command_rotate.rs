@@ -1,9 +1,12 @@
 //! A change of the key that seals secrets.
 
 use shared::{
-    command::{Command, Context, Refused, Rotation},
+    command::{
+        Command, Context, Trace,
+        operator::{ByOperator, Refused, Rotation},
+    },
     crypto::{SealError, Sealed, Sealer, SecretsKey},
-    domain::NwcChange,
+    domain::{Actor, NwcChange},
 };
 use zeroize::Zeroizing;
 
@@ -28,6 +31,13 @@ fn after_the_change(fixture: &Fixture, previous: Vec<SecretsKey>) -> Command {
         ..fixture.context.clone()
     };
     Command::new(fixture.db.clone(), context)
+}
+
+fn by_shell() -> ByOperator {
+    ByOperator {
+        actor: Actor::Shell,
+        trace: Trace::none(),
+    }
 }
 
 async fn set_wallet(fixture: &Fixture) {
@@ -72,21 +82,25 @@ async fn every_secret_stays_what_it_is_and_no_longer_needs_the_former_key() {
     );
     let command = after_the_change(&fixture, vec![former()]);
 
-    let rotation = command.rotate_secrets().await.unwrap();
+    let rotation = command.rotate_secrets(by_shell()).await.unwrap();
 
-    assert_eq!(
-        rotation,
-        Rotation {
-            relay_secrets: RELAYS as u64,
-            wallet_urls: 1,
-            refused: Vec::new()
-        }
-    );
+    assert_eq!(rotation.relay_secrets, RELAYS as u64);
+    assert_eq!(rotation.wallet_urls, 1);
+    assert_eq!(rotation.refused, []);
     assert!(before.iter().all(Option::is_some));
     assert_eq!(
         opened(&fixture, &Sealer::new(current(), Vec::new())).await,
         before
     );
+    let recorded: (String, String, i64, String) = sqlx::query_as(
+        "SELECT id, actor, affected, detail FROM operator_action WHERE action = 'rotate_secrets'",
+    )
+    .fetch_one(fixture.db.readers())
+    .await
+    .unwrap();
+    assert_eq!(rotation.action_id, Some(recorded.0));
+    assert_eq!((recorded.1.as_str(), recorded.2), ("shell", 102));
+    assert!(recorded.3.contains(current().key_id()), "{}", recorded.3);
     // zooid has nothing to learn from it.
     assert_eq!(fixture.traces().await, traces);
     let generations = "SELECT count(*) FROM relay WHERE generation > 1";
@@ -97,11 +111,13 @@ async fn every_secret_stays_what_it_is_and_no_longer_needs_the_former_key() {
 async fn a_second_rotation_finds_nothing_to_do() {
     let (fixture, _relay) = Fixture::with_relay().await;
     let command = after_the_change(&fixture, vec![former()]);
-    command.rotate_secrets().await.unwrap();
+    command.rotate_secrets(by_shell()).await.unwrap();
 
-    let second = command.rotate_secrets().await.unwrap();
+    let second = command.rotate_secrets(by_shell()).await.unwrap();
 
     assert_eq!(second, Rotation::default());
+    let recorded = "SELECT count(*) FROM operator_action";
+    assert_eq!(fixture.number(recorded).await, 1);
 }
 
 #[tokio::test]
@@ -114,7 +130,7 @@ async fn what_no_key_opens_is_told_of_and_keeps_nothing_else_from_being_sealed_a
     set_wallet(&fixture).await;
 
     let rotation = after_the_change(&fixture, vec![former()])
-        .rotate_secrets()
+        .rotate_secrets(by_shell())
         .await
         .unwrap();
 
@@ -133,7 +149,7 @@ async fn without_the_former_key_nothing_is_touched() {
     let before = opened(&fixture, &fixture.sealer).await;
 
     let rotation = after_the_change(&fixture, Vec::new())
-        .rotate_secrets()
+        .rotate_secrets(by_shell())
         .await
         .unwrap();
 

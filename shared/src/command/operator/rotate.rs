@@ -1,14 +1,19 @@
 //! Sealing what is kept sealed anew, after `CARAVEL_SECRETS_KEY` was changed, so that the former key can be forgotten.
 //!
 //! Invariant: the secrets stay what they are; only the key they lie under changes. Each batch is a write of its own, and
-//! asks for what is left to do: whatever stops a rotation, the next one goes on from there.
+//! asks for what is left to do: whatever stops a rotation, the next one goes on from there. Its line in the record is the
+//! last of its writes.
 
 use std::sync::Arc;
 
-use super::{Command, CommandError, Context};
+use serde_json::json;
+
+use super::{ByOperator, Deed, record};
 use crate::{
+    command::{Command, CommandError, Context},
     crypto::{SealError, Sealed},
     db::WriteTx,
+    domain::{OperatorActionKind, OperatorResource},
     repositories::sealed::{self, Vault},
 };
 
@@ -24,6 +29,8 @@ pub struct Rotation {
     pub wallet_urls: u64,
     /// What could not be opened, and stays as it is.
     pub refused: Vec<Refused>,
+    /// Its line in the record; `None` when nothing was sealed.
+    pub action_id: Option<String>,
 }
 
 /// A value that could not be opened.
@@ -53,8 +60,14 @@ impl Command {
     ///
     /// # Errors
     /// When the database refuses; what was sealed until then stays so.
-    pub async fn rotate_secrets(&self) -> Result<Rotation, CommandError> {
+    pub async fn rotate_secrets(&self, by: ByOperator) -> Result<Rotation, CommandError> {
         let mut rotation = Rotation::default();
+        let ended = self.reseal_all(&mut rotation).await;
+        rotation.action_id = self.record_rotation(by, &rotation).await?;
+        ended.map(|()| rotation)
+    }
+
+    async fn reseal_all(&self, rotation: &mut Rotation) -> Result<(), CommandError> {
         for vault in Vault::ALL {
             let mut after = String::new();
             loop {
@@ -74,7 +87,34 @@ impl Command {
                 }
             }
         }
-        Ok(rotation)
+        Ok(())
+    }
+
+    /// Answers the id of the line. What it touched are values here, not relays.
+    async fn record_rotation(
+        &self,
+        by: ByOperator,
+        rotation: &Rotation,
+    ) -> Result<Option<String>, CommandError> {
+        let affected = rotation.relay_secrets + rotation.wallet_urls;
+        let detail = json!({
+            "key_id": self.context.sealer.key_id(),
+            "relay_secrets": rotation.relay_secrets,
+            "wallet_urls": rotation.wallet_urls,
+            "refused": rotation.refused.len(),
+        });
+        let now = self.context.clock.now();
+        self.db
+            .write(async move |tx: &mut WriteTx| {
+                let deed = Deed {
+                    action: OperatorActionKind::RotateSecrets,
+                    resource_type: OperatorResource::Secrets,
+                    resource_id: "",
+                };
+                let recorded = record(tx, now, &by, deed, affected, detail).await?;
+                Ok(recorded.action_id)
+            })
+            .await
     }
 }
 
