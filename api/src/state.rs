@@ -1,6 +1,5 @@
 //! What every request may use.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use shared::clock::SharedClock;
@@ -9,6 +8,8 @@ use shared::config::{AllowOrigins, ApiConfig, AuthConfig, BaseUrl};
 use shared::db::Db;
 use shared::domain::{Malformed, Pubkey, Rules};
 use shared::query::Query;
+
+use crate::role::{Role, Roles};
 
 /// The shared state of the API. Clones are handles on the same.
 #[derive(Debug, Clone)]
@@ -22,7 +23,7 @@ struct Shared {
     clock: SharedClock,
     base_url: BaseUrl,
     auth: AuthConfig,
-    admins: HashSet<Pubkey>,
+    roles: Roles,
     allow_origins: AllowOrigins,
 }
 
@@ -39,16 +40,10 @@ impl ApiState {
     /// The API on `db`, as configured.
     ///
     /// # Errors
-    /// When an admin's key is none after all.
+    /// When the key of an admin or a reader is none after all.
     pub fn new(config: &ApiConfig, db: Db, clock: SharedClock) -> Result<Self, StateError> {
-        let unusable = |variable| move |source| StateError { variable, source };
-        let admins = config
-            .server
-            .admin_pubkeys
-            .iter()
-            .map(|key| Pubkey::try_from(*key))
-            .collect::<Result<_, _>>()
-            .map_err(unusable("SERVER_ADMIN_PUBKEYS"))?;
+        let roles = Roles::new(&config.server)
+            .map_err(|(variable, source)| StateError { variable, source })?;
         let query = Query::new(&db);
         let context = Context {
             clock: Arc::clone(&clock),
@@ -67,7 +62,7 @@ impl ApiState {
             clock,
             base_url: config.server.url.clone(),
             auth: config.server.auth,
-            admins,
+            roles,
             allow_origins: config.server.allow_origins.clone(),
         })))
     }
@@ -100,8 +95,9 @@ impl ApiState {
         self.0.auth
     }
 
-    pub(crate) fn is_admin(&self, pubkey: &Pubkey) -> bool {
-        self.0.admins.contains(pubkey)
+    /// What `pubkey` is to the operators' part of the API; `None` for nothing.
+    pub(crate) fn role(&self, pubkey: &Pubkey) -> Option<Role> {
+        self.0.roles.of(pubkey)
     }
 
     pub(crate) fn allow_origins(&self) -> &AllowOrigins {

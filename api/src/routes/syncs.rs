@@ -7,7 +7,7 @@ use shared::domain::{
 use shared::repositories::Pagination;
 use shared::repositories::relay_sync::{LastAttempt, RelaySync};
 
-use crate::access::{Operator, OperatorAccess};
+use crate::access::{OperatorRead, OperatorReadAccess};
 use crate::data::Data;
 use crate::error::ApiError;
 use crate::filters::Filters;
@@ -15,7 +15,7 @@ use crate::route::Route;
 use crate::state::ApiState;
 
 pub(super) fn routes() -> Vec<Route> {
-    vec![Route::get("/syncs", Operator, list)]
+    vec![Route::get("/syncs", OperatorRead, list)]
 }
 
 /// A relay on its way to zooid, as operators read it.
@@ -109,7 +109,7 @@ impl From<LastAttempt> for AttemptView {
 /// Without `state`, all relays that are not simply in step.
 async fn list(
     state: ApiState,
-    _: OperatorAccess,
+    _: OperatorReadAccess,
     filters: Filters,
 ) -> Result<Data<Vec<SyncView>>, ApiError> {
     let wanted = filters.get("state")?;
