@@ -128,7 +128,9 @@ pub struct AdminAccess(());
 
 /// The caller is an admin and signed this request.
 #[derive(Debug)]
-pub struct OperatorAccess(());
+pub struct OperatorAccess {
+    pubkey: Pubkey,
+}
 
 /// The caller may read what operators read and signed this request.
 #[derive(Debug)]
@@ -229,6 +231,13 @@ impl RelayAccess {
     }
 }
 
+impl OperatorAccess {
+    /// The admin's key.
+    pub fn into_pubkey(self) -> Pubkey {
+        self.pubkey
+    }
+}
+
 impl Rule for Public {
     type Proof = Anybody;
     const ACCESS: Access = Access::Public;
@@ -301,10 +310,11 @@ impl Rule for Operator {
         state: &ApiState,
         request: &mut Request,
     ) -> Result<OperatorAccess, ApiError> {
-        Caller::of_this_request(state, request)
-            .await?
-            .check_is_admin()?;
-        Ok(OperatorAccess(()))
+        let caller = Caller::of_this_request(state, request).await?;
+        caller.check_is_admin()?;
+        Ok(OperatorAccess {
+            pubkey: caller.pubkey,
+        })
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! Invariant: the sentence is for a person and tells nothing of our insides; what is our fault is logged here, once.
 
+use std::borrow::Cow;
 use std::error::Error;
 
 use axum::response::{IntoResponse, Response};
@@ -55,7 +56,13 @@ codes! {
         CUSTOM_DOMAIN_EXISTS = "custom-domain-exists", UNPROCESSABLE_ENTITY, "another relay has this `custom_domain`";
         PUBKEY_EXISTS = "pubkey-exists", UNPROCESSABLE_ENTITY, "there is a tenant with this key already";
         TENANT_UNKNOWN = "tenant-unknown", UNPROCESSABLE_ENTITY, "the relay's tenant has never signed in: `POST /tenants` comes first";
+        FILTER_INVALID = "filter-invalid", UNPROCESSABLE_ENTITY, "a filter has a value that cannot be, or is not known where that matters";
         RELAY_DELINQUENT = "relay-delinquent", UNPROCESSABLE_ENTITY, "a relay that is off for want of payment cannot be reactivated by its tenant";
+        RELAY_QUARANTINED = "relay-quarantined", CONFLICT, "a quarantined relay is sent again only once it is released";
+        RELAY_IN_STEP = "relay-in-step", CONFLICT, "the relay is in step: there is nothing to try again";
+        TARGET_UNKNOWN = "target-unknown", NOT_FOUND, "no worker serves this target, and no relay is served by it";
+        BULK_TOKEN_INVALID = "bulk-token-invalid", UNPROCESSABLE_ENTITY, "`token` is of another action or filter, or older than an hour";
+        BULK_CHANGED = "bulk-changed", CONFLICT, "far more or fewer relays match than `expected`; the answer's `affected` says how many";
         INTERNAL = "internal", INTERNAL_SERVER_ERROR, "something is wrong on our side; the log has it under the answer's `x-request-id`";
         UNAVAILABLE = "unavailable", SERVICE_UNAVAILABLE, "the write was not carried out and can be repeated after `Retry-After` seconds";
     }
@@ -76,7 +83,7 @@ codes! {
         "icon-invalid", "`info_icon` is no http or https URL";
         "return-url-invalid", "`return_url` is no http or https URL";
         "nwc-url-invalid", "`nwc_url` is no wallet connection (NIP-47)";
-        "filter-invalid", "a filter in the URL's query has a value that cannot be";
+        "action-invalid", "`action` is none of those there are";
     }
 }
 
@@ -110,6 +117,9 @@ pub enum ApiError {
     /// The input breaks a rule.
     #[error(transparent)]
     Rule(#[from] ValidationError),
+    /// The query of the URL has a filter that the list does not know.
+    #[error("there is no such filter")]
+    FilterUnknown(String),
     /// The command was not carried out.
     #[error(transparent)]
     Command(#[from] CommandError),
@@ -129,7 +139,8 @@ struct Answer {
     code: &'static str,
     status: StatusCode,
     sentence: String,
-    field: Option<&'static str>,
+    field: Option<Cow<'static, str>>,
+    affected: Option<u64>,
 }
 
 /// The envelope of failure.
@@ -139,7 +150,10 @@ struct Envelope<'a> {
     code: &'static str,
     /// The field at fault, where it is one.
     #[serde(skip_serializing_if = "Option::is_none")]
-    field: Option<&'static str>,
+    field: Option<&'a str>,
+    /// How many relays match, where that is why.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    affected: Option<u64>,
 }
 
 impl Answer {
@@ -149,12 +163,13 @@ impl Answer {
             status: code.status,
             sentence: sentence.into(),
             field: None,
+            affected: None,
         }
     }
 
-    fn about(self, field: &'static str) -> Self {
+    fn about(self, field: impl Into<Cow<'static, str>>) -> Self {
         Self {
-            field: Some(field),
+            field: Some(field.into()),
             ..self
         }
     }
@@ -185,6 +200,9 @@ impl Answer {
                 ),
             ),
             ApiError::Rule(rule) => Self::of_rule(rule),
+            ApiError::FilterUnknown(name) => {
+                Self::new(FILTER_INVALID, "There is no such filter.").about(name.clone())
+            }
             ApiError::Command(error) => Self::of_command(error),
             ApiError::Query(error) => match error {
                 QueryError::NotFound { entity, id: _ } => Self::not_found(entity),
@@ -212,6 +230,29 @@ impl Answer {
                 RELAY_DELINQUENT,
                 "This relay is off because a payment is missing. It comes back once that is settled.",
             ),
+            CommandError::RelayQuarantined(_) => Self::new(
+                RELAY_QUARANTINED,
+                "This relay is quarantined. Release it, then it is sent.",
+            ),
+            CommandError::RelayInStep(_) => Self::new(
+                RELAY_IN_STEP,
+                "This relay is in step already: there is nothing to try again.",
+            ),
+            CommandError::TargetUnknown(_) => {
+                Self::new(TARGET_UNKNOWN, "There is no such target.")
+            }
+            CommandError::BulkTokenInvalid => Self::new(
+                BULK_TOKEN_INVALID,
+                "This is not what was previewed, or it was too long ago. Please look again before you act.",
+            )
+            .about("token"),
+            CommandError::BulkChanged { affected } => Self {
+                affected: Some(*affected),
+                ..Self::new(
+                    BULK_CHANGED,
+                    format!("By now {affected} relays match. Please look again before you act."),
+                )
+            },
             CommandError::Database(_) => Self::internal(),
             CommandError::Write(_) => Self::new(
                 UNAVAILABLE,
@@ -225,7 +266,8 @@ impl Answer {
             code: rule.code,
             status: StatusCode::UNPROCESSABLE_ENTITY,
             sentence: rule.message.clone(),
-            field: Some(rule.field),
+            field: Some(rule.field.into()),
+            affected: None,
         }
     }
 
@@ -272,9 +314,10 @@ impl IntoResponse for ApiError {
         let envelope = Envelope {
             error: &answer.sentence,
             code: answer.code,
-            field: answer.field,
+            field: answer.field.as_deref(),
+            affected: answer.affected,
         };
-        // Three strings always are JSON.
+        // Strings and a number always are JSON.
         let body = serde_json::to_vec(&envelope).unwrap_or_default();
         let mut response = data::json(answer.status, body);
         if answer.status == StatusCode::SERVICE_UNAVAILABLE {

@@ -1,6 +1,7 @@
 //! What every request may use.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use shared::clock::SharedClock;
 use shared::command::{Command, Context, Entropy};
@@ -8,6 +9,8 @@ use shared::config::{AllowOrigins, ApiConfig, AuthConfig, BaseUrl};
 use shared::db::Db;
 use shared::domain::{Malformed, Pubkey, Rules};
 use shared::query::Query;
+use shared::query::operator::Viewpoint;
+use shared::zooid::Preview;
 
 use crate::role::{Role, Roles};
 
@@ -21,6 +24,8 @@ struct Shared {
     query: Query,
     rules: Rules,
     clock: SharedClock,
+    lease: Duration,
+    preview: Preview,
     base_url: BaseUrl,
     auth: AuthConfig,
     roles: Roles,
@@ -55,11 +60,21 @@ impl ApiState {
             command: Command::new(db, context),
             query,
             rules: Rules {
-                served_domains: vec![config.relay_domain.clone()],
+                served_domains: config
+                    .targets
+                    .iter()
+                    .map(|target| target.domain.clone())
+                    .collect(),
                 own_host: config.server.url.url().host_str().map(str::to_owned),
                 reserved_subdomains: Vec::new(),
             },
             clock,
+            lease: config.lease,
+            preview: Preview::new(
+                config.storage.clone(),
+                config.livekit.clone(),
+                config.sealer.clone(),
+            ),
             base_url: config.server.url.clone(),
             auth: config.server.auth,
             roles,
@@ -84,6 +99,16 @@ impl ApiState {
 
     pub(crate) fn clock(&self) -> &SharedClock {
         &self.0.clock
+    }
+
+    /// From where and when operators look.
+    pub(crate) fn viewpoint(&self) -> Viewpoint {
+        Viewpoint::new(self.0.clock.now(), self.0.lease)
+    }
+
+    /// What is known here of what workers send.
+    pub(crate) fn preview(&self) -> &Preview {
+        &self.0.preview
     }
 
     /// The URL under which clients know us.

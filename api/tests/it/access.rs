@@ -16,7 +16,7 @@ struct Row {
 
 /// Each route by hand, beside what the code says of itself: a rule that is loosened by mistake shows here.
 fn rows() -> Vec<Row> {
-    use Access::{Admin, OperatorRead, OwnerOrAdmin, Public, Signed, TenantOrAdmin};
+    use Access::{Admin, Operator, OperatorRead, OwnerOrAdmin, Public, Signed, TenantOrAdmin};
     [
         ("GET", "/healthz", Public),
         ("GET", "/plans", Public),
@@ -34,7 +34,29 @@ fn rows() -> Vec<Row> {
         ("POST", "/relays/{id}/deactivate", OwnerOrAdmin),
         ("POST", "/relays/{id}/reactivate", OwnerOrAdmin),
         ("GET", "/relays/{id}/activity", OwnerOrAdmin),
-        ("GET", "/syncs", OperatorRead),
+        ("GET", "/operator/overview", OperatorRead),
+        ("GET", "/operator/series", OperatorRead),
+        ("GET", "/operator/targets", OperatorRead),
+        ("GET", "/operator/workers", OperatorRead),
+        ("GET", "/operator/syncs", OperatorRead),
+        ("GET", "/operator/groups", OperatorRead),
+        ("GET", "/operator/attempts", OperatorRead),
+        ("GET", "/operator/relays/{id}", OperatorRead),
+        ("GET", "/operator/audit", OperatorRead),
+        ("POST", "/operator/relays/{id}/retry", Operator),
+        ("POST", "/operator/relays/{id}/sync", Operator),
+        ("POST", "/operator/relays/{id}/cancel", Operator),
+        ("POST", "/operator/relays/{id}/pause", Operator),
+        ("POST", "/operator/relays/{id}/resume", Operator),
+        ("POST", "/operator/relays/{id}/release", Operator),
+        ("POST", "/operator/targets/{name}/pause", Operator),
+        ("POST", "/operator/targets/{name}/resume", Operator),
+        ("POST", "/operator/targets/{name}/probe", Operator),
+        ("POST", "/operator/queue/pause", Operator),
+        ("POST", "/operator/queue/resume", Operator),
+        ("POST", "/operator/bulk/preview", Operator),
+        ("POST", "/operator/bulk", Operator),
+        ("POST", "/operator/reconcile", Operator),
     ]
     .into_iter()
     .map(|(method, path, access)| Row {
@@ -116,6 +138,7 @@ async fn every_route_lets_in_whom_its_rule_names_and_nobody_else() {
             .path
             .replace("/plans/{id}", "/plans/free")
             .replace("{id}", id)
+            .replace("{name}", RELAY_DOMAIN)
             .replace("{pubkey}", &owner);
         for who in [
             Who::Nobody,
@@ -197,7 +220,7 @@ async fn without_admins_the_admin_routes_are_closed_to_everybody() {
     ];
     let api = start_with(&nobody).await;
 
-    for path in ["/tenants", "/relays", "/syncs"] {
+    for path in ["/tenants", "/relays", "/operator/syncs"] {
         let reply = api.get(path).signing(&api.admin).send().await;
         assert_eq!(reply.outcome(), (403, "forbidden"), "{path}");
     }

@@ -9,6 +9,7 @@ mod connect;
 mod guard;
 mod migrate;
 mod wake;
+mod watchdog;
 mod write_tx;
 mod writer;
 
@@ -24,6 +25,7 @@ pub use crate::config::Synchronous;
 pub use backup::{BackupError, back_up};
 pub use connect::{DatabaseOptions, FileIdentity, OpenError, Role};
 pub use wake::{WakeKind, WakeListener};
+pub use watchdog::DatabaseLost;
 pub use write_tx::{Nested, WriteTx};
 pub use writer::{WriteError, WriteFn};
 

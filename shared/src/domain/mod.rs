@@ -6,6 +6,7 @@ mod activity;
 mod bulk;
 mod desired;
 mod failure;
+mod failure_pattern;
 mod generation;
 mod host;
 mod id;
@@ -29,6 +30,7 @@ pub use activity::{Activity, ActivityType, ResourceType};
 pub use bulk::{BULK_RELAYS_MAX, BulkFilter, BulkInput, PreviewInput, SEARCH_MAX_CHARS};
 pub use desired::DesiredRelay;
 pub use failure::{FailureKind, Opens, Policy};
+pub use failure_pattern::{fingerprint, pattern};
 pub use generation::Generation;
 pub use host::{CustomDomain, Subdomain, ZooidDomain};
 pub use id::{AttemptId, JobId, RelayId, WorkerId};
@@ -47,6 +49,6 @@ pub use settings_patch::{
     CustomDomainChange, INFO_DESCRIPTION_MAX_CHARS, INFO_ICON_MAX_CHARS, INFO_NAME_MAX_CHARS,
     SettingsPatch,
 };
-pub use sync::{SyncFailure, SyncReport, SyncState, Taken, Verb};
+pub use sync::{AttemptOutcome, CircuitState, SyncFailure, SyncReport, SyncState, Taken, Verb};
 pub use tenant::{CreateTenantInput, NewTenant, NwcChange, Tenant, UpdateTenantInput};
 pub use text::Malformed;

@@ -196,6 +196,25 @@ async fn far_more_relays_than_were_seen_are_refused_with_their_number() {
 }
 
 #[tokio::test]
+async fn a_bulk_moves_what_waits_forward_and_never_down_the_line() {
+    let (fixture, _) = Fixture::with_relay().await;
+    fixture
+        .sql("UPDATE Jobs SET attempts = 7, priority = 10, run_at = run_at + 600")
+        .await;
+    let request = PreviewInput {
+        action: RelayAction::Retry,
+        filter: BulkFilter::default(),
+    };
+    let seen = preview(&fixture, &request).await;
+
+    run(&fixture, &request, &seen.token, 1).await.unwrap();
+
+    let moved =
+        "SELECT count(*) FROM Jobs WHERE attempts = 0 AND priority = 10 AND run_at = 1800000000";
+    assert_eq!(fixture.number(moved).await, 1);
+}
+
+#[tokio::test]
 async fn a_bulk_that_touches_nothing_leaves_no_line() {
     let fixture = two_thousand().await;
     let request = PreviewInput {

@@ -6,7 +6,7 @@ use shared::{
         CommandError, Trace,
         operator::{Acted, ByOperator},
     },
-    domain::{Actor, FailureKind, ReconcileInput, Relay, SyncState},
+    domain::{Actor, FailureKind, ReconcileInput, Relay, RelayAction, SyncState},
 };
 
 use crate::fixture::{Fixture, START, owner};
@@ -122,7 +122,7 @@ async fn a_retry_of_what_was_given_up_enqueues_afresh_and_keeps_the_error_until_
 
     let acted = fixture
         .command
-        .retry_relay(by_admin(), relay.id.clone(), Some(1))
+        .act_on_relay(by_admin(), relay.id.clone(), RelayAction::Retry, Some(1))
         .await
         .unwrap();
 
@@ -150,7 +150,7 @@ async fn a_job_by_an_operator_looks_like_one_by_an_edit() {
     };
     fixture
         .command
-        .retry_relay(by, relay.id, None)
+        .act_on_relay(by, relay.id, RelayAction::Retry, None)
         .await
         .unwrap();
 
@@ -163,7 +163,7 @@ async fn a_retry_moves_a_job_in_backoff_forward_with_a_fresh_budget() {
 
     let acted = fixture
         .command
-        .retry_relay(by_admin(), relay.id.clone(), Some(0))
+        .act_on_relay(by_admin(), relay.id.clone(), RelayAction::Retry, Some(0))
         .await
         .unwrap();
 
@@ -178,7 +178,7 @@ async fn two_clicks_make_one_retry() {
     let retry = || {
         fixture
             .command
-            .retry_relay(by_admin(), relay.id.clone(), Some(1))
+            .act_on_relay(by_admin(), relay.id.clone(), RelayAction::Retry, Some(1))
     };
 
     let (one, other) = tokio::join!(retry(), retry());
@@ -200,7 +200,7 @@ async fn a_click_that_comes_after_a_newer_attempt_does_nothing_even_if_that_one_
 
     let acted = fixture
         .command
-        .retry_relay(by_admin(), relay.id, Some(0))
+        .act_on_relay(by_admin(), relay.id, RelayAction::Retry, Some(0))
         .await
         .unwrap();
 
@@ -215,7 +215,7 @@ async fn a_retry_does_nothing_while_the_relay_runs() {
     for seen in [Some(0), Some(1), None] {
         let acted = fixture
             .command
-            .retry_relay(by_admin(), relay.id.clone(), seen)
+            .act_on_relay(by_admin(), relay.id.clone(), RelayAction::Retry, seen)
             .await
             .unwrap();
         assert_eq!(acted.affected, 0, "{seen:?}");
@@ -232,7 +232,7 @@ async fn a_retry_honours_the_pause_that_zooid_asked_for_and_says_so() {
     let retry = || {
         fixture
             .command
-            .retry_relay(by_admin(), relay.id.clone(), None)
+            .act_on_relay(by_admin(), relay.id.clone(), RelayAction::Retry, None)
     };
 
     let first = retry().await.unwrap();
@@ -246,23 +246,30 @@ async fn a_retry_honours_the_pause_that_zooid_asked_for_and_says_so() {
 #[tokio::test]
 async fn what_is_in_step_or_quarantined_cannot_be_retried() {
     let (fixture, relay) = relay_with(&IN_STEP).await;
-    let retry = fixture.command.retry_relay(by_admin(), relay.id, None);
+    let retry = fixture
+        .command
+        .act_on_relay(by_admin(), relay.id, RelayAction::Retry, None);
     assert!(matches!(retry.await, Err(CommandError::RelayInStep(_))));
 
     let (fixture, relay) = relay_with(&QUARANTINED).await;
-    let retry = fixture
-        .command
-        .retry_relay(by_admin(), relay.id.clone(), None);
+    let retry =
+        fixture
+            .command
+            .act_on_relay(by_admin(), relay.id.clone(), RelayAction::Retry, None);
     assert!(matches!(
         retry.await,
         Err(CommandError::RelayQuarantined(_))
     ));
-    let sync = fixture.command.sync_relay_now(by_admin(), relay.id, None);
+    let sync = fixture
+        .command
+        .act_on_relay(by_admin(), relay.id, RelayAction::Sync, None);
     assert!(matches!(sync.await, Err(CommandError::RelayQuarantined(_))));
     assert_eq!(waiting(&fixture).await, None);
 
     let unknown = "01j00000000000000000000000".parse().unwrap();
-    let retry = fixture.command.retry_relay(by_admin(), unknown, None);
+    let retry = fixture
+        .command
+        .act_on_relay(by_admin(), unknown, RelayAction::Retry, None);
     assert!(matches!(retry.await, Err(CommandError::RelayUnknown(_))));
     assert!(record(&fixture).await.is_empty());
 }
@@ -273,7 +280,7 @@ async fn a_sync_now_sends_what_zooid_has_already_and_once_however_often_it_is_cl
     let sync = || {
         fixture
             .command
-            .sync_relay_now(by_admin(), relay.id.clone(), Some(0))
+            .act_on_relay(by_admin(), relay.id.clone(), RelayAction::Sync, Some(0))
     };
 
     let acted = sync().await.unwrap();
@@ -296,7 +303,7 @@ async fn what_was_cancelled_stays_given_up_until_an_edit() {
     let cancel = || {
         fixture
             .command
-            .cancel_relay_sync(by_admin(), relay.id.clone())
+            .act_on_relay(by_admin(), relay.id.clone(), RelayAction::Cancel, None)
     };
 
     let acted = cancel().await.unwrap();
@@ -339,7 +346,7 @@ async fn a_running_sync_is_cancelled_without_touching_its_job() {
 
     let acted = fixture
         .command
-        .cancel_relay_sync(by_admin(), relay.id.clone())
+        .act_on_relay(by_admin(), relay.id.clone(), RelayAction::Cancel, None)
         .await
         .unwrap();
 
@@ -357,7 +364,7 @@ async fn there_is_nothing_to_cancel_in_a_relay_that_is_in_step_or_given_up() {
 
         let acted = fixture
             .command
-            .cancel_relay_sync(by_admin(), relay.id.clone())
+            .act_on_relay(by_admin(), relay.id.clone(), RelayAction::Cancel, None)
             .await
             .unwrap();
 
@@ -370,7 +377,11 @@ async fn there_is_nothing_to_cancel_in_a_relay_that_is_in_step_or_given_up() {
 async fn a_paused_relay_keeps_its_job_and_pausing_twice_is_once() {
     let (fixture, relay) = relay_with(&[IN_BACKOFF]).await;
     let before = waiting(&fixture).await;
-    let pause = || fixture.command.pause_relay(by_admin(), relay.id.clone());
+    let pause = || {
+        fixture
+            .command
+            .act_on_relay(by_admin(), relay.id.clone(), RelayAction::Pause, None)
+    };
 
     let acted = pause().await.unwrap();
     let again = pause().await.unwrap();
@@ -379,7 +390,11 @@ async fn a_paused_relay_keeps_its_job_and_pausing_twice_is_once() {
     assert_eq!(again.affected, 0);
     assert_eq!(state(&fixture, &relay).await, SyncState::Paused);
 
-    let resume = || fixture.command.resume_relay(by_admin(), relay.id.clone());
+    let resume = || {
+        fixture
+            .command
+            .act_on_relay(by_admin(), relay.id.clone(), RelayAction::Resume, None)
+    };
     assert_eq!(resume().await.unwrap().affected, 1);
     assert_eq!(resume().await.unwrap().affected, 0);
     assert_eq!(waiting(&fixture).await, before);
@@ -398,7 +413,7 @@ async fn a_resumed_relay_is_enqueued_if_nothing_else_would_do_it() {
 
         let acted = fixture
             .command
-            .resume_relay(by_admin(), relay.id)
+            .act_on_relay(by_admin(), relay.id, RelayAction::Resume, None)
             .await
             .unwrap();
 
@@ -410,7 +425,11 @@ async fn a_resumed_relay_is_enqueued_if_nothing_else_would_do_it() {
 #[tokio::test]
 async fn a_released_relay_is_sent_with_a_clean_slate() {
     let (fixture, relay) = relay_with(&QUARANTINED).await;
-    let release = || fixture.command.release_relay(by_admin(), relay.id.clone());
+    let release = || {
+        fixture
+            .command
+            .act_on_relay(by_admin(), relay.id.clone(), RelayAction::Release, None)
+    };
 
     let acted = release().await.unwrap();
     let again = release().await.unwrap();
@@ -434,7 +453,7 @@ async fn a_released_relay_that_is_in_step_gets_a_new_generation() {
 
     fixture
         .command
-        .release_relay(by_admin(), relay.id.clone())
+        .act_on_relay(by_admin(), relay.id.clone(), RelayAction::Release, None)
         .await
         .unwrap();
 

@@ -4,4 +4,8 @@
 
 mod drain;
 mod fixture;
+mod installation;
+mod outage;
 mod running;
+mod settings;
+mod targets;

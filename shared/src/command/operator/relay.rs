@@ -13,76 +13,24 @@ use crate::{
 };
 
 impl Command {
-    /// Sends the relay's newest state as soon as possible, with a fresh budget, and takes back that it was given up. A
-    /// pause that zooid asked for is kept, and named in the answer.
+    /// Does `action` to the relay.
     ///
-    /// Does nothing when an attempt newer than `seen_attempt` exists (`None` for whoever looked at none), when one runs, or
-    /// when the relay waits for nothing but a worker: so two clicks make one run.
+    /// - `Retry` sends its newest state as soon as possible, with a fresh budget, and takes back that it was given up. A
+    ///   pause that zooid asked for is kept, and named in the answer.
+    /// - `Sync` does the same with a new generation: zooid may have the newest state already.
+    /// - `Cancel` gives the newest generation up: a waiting job ends, a running one is not tried again. The next edit
+    ///   starts over.
+    /// - `Pause` holds its syncs back; one that runs may end. `Resume` lets them go on, and enqueues one if it is out of
+    ///   step without a job.
+    /// - `Release` lifts its quarantine, forgets the crashes and faults that led to it, and sends the newest state.
     ///
-    /// # Errors
-    /// [`CommandError::RelayUnknown`], [`CommandError::RelayQuarantined`], [`CommandError::RelayInStep`].
-    pub async fn retry_relay(
-        &self,
-        by: ByOperator,
-        id: RelayId,
-        seen_attempt: Option<i64>,
-    ) -> Result<Acted, CommandError> {
-        self.act_on_relay(by, id, RelayAction::Retry, seen_attempt)
-            .await
-    }
-
-    /// The same, although zooid may have the newest state: it gets a new generation and is sent once more.
+    /// Nothing is done when an attempt newer than `seen_attempt` exists (`None` for whoever looked at none), and nothing is
+    /// sent again that runs or waits for nothing but a worker: so two clicks make one run.
     ///
     /// # Errors
-    /// [`CommandError::RelayUnknown`], [`CommandError::RelayQuarantined`].
-    pub async fn sync_relay_now(
-        &self,
-        by: ByOperator,
-        id: RelayId,
-        seen_attempt: Option<i64>,
-    ) -> Result<Acted, CommandError> {
-        self.act_on_relay(by, id, RelayAction::Sync, seen_attempt)
-            .await
-    }
-
-    /// Gives the relay's newest generation up: a waiting job ends, a running one is not tried again. The next edit starts
-    /// over.
-    ///
-    /// # Errors
-    /// [`CommandError::RelayUnknown`].
-    pub async fn cancel_relay_sync(
-        &self,
-        by: ByOperator,
-        id: RelayId,
-    ) -> Result<Acted, CommandError> {
-        self.act_on_relay(by, id, RelayAction::Cancel, None).await
-    }
-
-    /// Holds the relay's syncs back; one that runs may end.
-    ///
-    /// # Errors
-    /// [`CommandError::RelayUnknown`].
-    pub async fn pause_relay(&self, by: ByOperator, id: RelayId) -> Result<Acted, CommandError> {
-        self.act_on_relay(by, id, RelayAction::Pause, None).await
-    }
-
-    /// Lets the relay's syncs go on, and enqueues one if it is out of step without a job.
-    ///
-    /// # Errors
-    /// [`CommandError::RelayUnknown`].
-    pub async fn resume_relay(&self, by: ByOperator, id: RelayId) -> Result<Acted, CommandError> {
-        self.act_on_relay(by, id, RelayAction::Resume, None).await
-    }
-
-    /// Lifts the relay's quarantine, forgets the crashes and faults that led to it, and sends the newest state.
-    ///
-    /// # Errors
-    /// [`CommandError::RelayUnknown`].
-    pub async fn release_relay(&self, by: ByOperator, id: RelayId) -> Result<Acted, CommandError> {
-        self.act_on_relay(by, id, RelayAction::Release, None).await
-    }
-
-    async fn act_on_relay(
+    /// [`CommandError::RelayUnknown`]; for `Retry` and `Sync` [`CommandError::RelayQuarantined`]; for `Retry`
+    /// [`CommandError::RelayInStep`].
+    pub async fn act_on_relay(
         &self,
         by: ByOperator,
         id: RelayId,

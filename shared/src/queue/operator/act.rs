@@ -56,7 +56,7 @@ pub(crate) async fn act(
             RelayAction::Pause => pause(tx, terms.now, &ids).await?,
             RelayAction::Resume => {
                 resume(tx, &ids).await?;
-                let uncovered = uncovered_of(tx, ids).await?;
+                let uncovered = uncovered_of(tx, &ids).await?;
                 push(tx, terms, &uncovered).await?;
             }
             RelayAction::Release => {
@@ -101,9 +101,10 @@ async fn start_over(tx: &mut WriteTx, relays: &str) -> Result<(), sqlx::Error> {
     sqlx::query(
         "UPDATE relay_sync
          SET failed_generation = NULL,
-             failure_streak = 0
+             failure_streak = 0,
+             blocked_by = NULL
          WHERE relay_id IN (SELECT value FROM json_each($1))
-           AND (failed_generation IS NOT NULL OR failure_streak > 0)",
+           AND (failed_generation IS NOT NULL OR failure_streak > 0 OR blocked_by IS NOT NULL)",
     )
     .bind(relays)
     .execute(&mut *tx)
@@ -214,13 +215,14 @@ async fn push(tx: &mut WriteTx, terms: &Terms<'_>, relays: &[RelayId]) -> Result
     Ok(())
 }
 
+/// By the key alone: the index of what is pending would be walked once a chunk.
 async fn kill_waiting(
     tx: &mut WriteTx,
     now: DateTime<Utc>,
     relays: &str,
 ) -> Result<(), sqlx::Error> {
     sqlx::query(
-        "UPDATE Jobs
+        "UPDATE Jobs INDEXED BY idx_jobs_idempotency_key
          SET status = 'Killed',
              done_at = $3,
              last_result = $4,

@@ -142,44 +142,51 @@ fn push_due(query: &mut QueryBuilder<Sqlite>, now: DateTime<Utc>) {
     query.push("))");
 }
 
-/// The relays, of `target` alone where one is named, that are out of step although no job covers them and nobody holds
-/// them back or gave them up.
+/// A relay is out of step although no job covers it and nobody holds it back or gave it up: one in these states neither
+/// runs, nor is in step, given up, paused or quarantined.
+macro_rules! is_uncovered {
+    () => {
+        concat!(
+            "relay_sync.state IN ('pending', 'retrying', 'held') AND NOT ",
+            waits!()
+        )
+    };
+}
+
+/// The relays that are uncovered, of `target` alone where one is named.
 pub(crate) async fn uncovered(
     tx: &mut WriteTx,
     target: Option<&ZooidDomain>,
 ) -> Result<Vec<RelayId>, sqlx::Error> {
-    let mut query = QueryBuilder::new(UNCOVERED);
-    if let Some(target) = target {
-        query
-            .push(" AND relay_sync.target = ")
-            .push_bind(target.as_str());
-    }
-    let found: String = query.build_query_scalar().fetch_one(&mut *tx).await?;
+    let found: String = sqlx::query_scalar(concat!(
+        "SELECT json_group_array(relay_sync.relay_id)
+         FROM relay_sync
+         WHERE ($1 IS NULL OR relay_sync.target = $1) AND ",
+        is_uncovered!()
+    ))
+    .bind(target.map(ZooidDomain::as_str))
+    .fetch_one(&mut *tx)
+    .await?;
     ids(&found)
 }
 
-/// Those of `relays` that are.
+/// Those of the JSON array `relays` that are uncovered.
 pub(super) async fn uncovered_of(
     tx: &mut WriteTx,
-    relays: String,
+    relays: &str,
 ) -> Result<Vec<RelayId>, sqlx::Error> {
-    let mut query = QueryBuilder::new(UNCOVERED);
-    query
-        .push(" AND relay_sync.relay_id IN (SELECT value FROM json_each(")
-        .push_bind(relays)
-        .push("))");
-    let found: String = query.build_query_scalar().fetch_one(&mut *tx).await?;
+    let found: String = sqlx::query_scalar(concat!(
+        "SELECT json_group_array(relay_sync.relay_id)
+         FROM json_each($1) AS wanted
+         CROSS JOIN relay_sync ON relay_sync.relay_id = wanted.value
+         WHERE ",
+        is_uncovered!()
+    ))
+    .bind(relays)
+    .fetch_one(&mut *tx)
+    .await?;
     ids(&found)
 }
-
-/// A relay in one of these states neither runs, nor is in step, given up, paused or quarantined.
-const UNCOVERED: &str = concat!(
-    "SELECT json_group_array(relay_sync.relay_id)
-     FROM relay_sync
-     WHERE relay_sync.state IN ('pending', 'retrying', 'held')
-       AND NOT ",
-    waits!()
-);
 
 /// All relays that are not quarantined, of `target` alone where one is named.
 pub(crate) async fn all(
