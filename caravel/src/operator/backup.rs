@@ -10,7 +10,7 @@ use shared::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{arguments::BackupArgs, configured, database, output};
+use super::{arguments::BackupArgs, output, shell::database};
 
 /// What was made.
 #[derive(Serialize)]
@@ -20,10 +20,9 @@ struct Backup {
 }
 
 /// Copies the database. A signal ends it and leaves nothing behind.
-pub async fn run(arguments: &BackupArgs) -> anyhow::Result<ExitCode> {
-    let config = configured(ShellConfig::load, |config| config)?;
+pub async fn run(config: ShellConfig, arguments: BackupArgs) -> anyhow::Result<ExitCode> {
     let stop = CancellationToken::new();
-    let options = database(&config);
+    let options = database(&config)?;
     let copying = stop.run_until_cancelled(back_up(&options, &arguments.file));
     let Ok(Some(bytes)) = StopSignals::listen()?.govern(stop.clone(), copying).await else {
         eprintln!("there is no backup: the copying was interrupted");

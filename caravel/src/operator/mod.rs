@@ -1,36 +1,91 @@
 //! The operator's shell: what the dashboard can do, from the command line.
 //!
 //! Invariant: a command works on the database beside the programs that run, through the same commands and queries as the
-//! API. It needs no variable but those that lead to the database, makes no database, and migrates none.
+//! API. It needs no variable but those that lead to the database and those of what it shows or seals, makes no database,
+//! and migrates none.
 
+mod act;
 pub mod arguments;
 mod backup;
+mod explain;
+mod find;
+mod fleet;
+mod lists;
 mod output;
 mod secrets;
+mod shell;
+mod when;
 
-use std::{io, process::ExitCode, sync::Arc};
+use std::{io, process::ExitCode};
 
 use shared::{
-    clock::SystemClock,
-    command::{Command, Context, Entropy},
-    config::{ConfigErrors, EXIT_CONFIG, ShellConfig, Source},
-    crypto::Sealer,
-    db::{DatabaseOptions, Db, Role},
-    telemetry,
+    config::{ActingConfig, ExplainConfig, ShellConfig},
+    domain::RelayAction,
+    program,
 };
 
-use arguments::OperatorCommand;
+use act::Hold;
+use arguments::{HoldArgs, OperatorCommand, RelaysArgs};
 
-/// Carries a command out. What went wrong is one sentence on standard error.
-pub async fn run(command: OperatorCommand) -> ExitCode {
+/// Carries a command out, and answers how the process should end. What went wrong is one sentence on standard error.
+pub fn run(command: OperatorCommand) -> ExitCode {
     let done = match command {
-        OperatorCommand::Backup(arguments) => backup::run(&arguments).await,
-        OperatorCommand::RotateSecrets(output) => secrets::rotate(&output).await,
+        OperatorCommand::Syncs(arguments) => {
+            program::run(ShellConfig::load, |config| lists::syncs(config, arguments))
+        }
+        OperatorCommand::Explain(arguments) => program::run(ExplainConfig::load, |config| {
+            explain::run(config, arguments)
+        }),
+        OperatorCommand::Attempts(arguments) => program::run(ShellConfig::load, |config| {
+            lists::attempts(config, arguments)
+        }),
+        OperatorCommand::Groups(arguments) => {
+            program::run(ShellConfig::load, |config| lists::groups(config, arguments))
+        }
+        OperatorCommand::Targets(output) => {
+            program::run(ShellConfig::load, |config| fleet::targets(config, output))
+        }
+        OperatorCommand::Workers(output) => {
+            program::run(ShellConfig::load, |config| fleet::workers(config, output))
+        }
+        OperatorCommand::Audit(arguments) => {
+            program::run(ShellConfig::load, |config| lists::audit(config, arguments))
+        }
+        OperatorCommand::Retry(arguments) => on_relays(RelayAction::Retry, arguments),
+        OperatorCommand::Sync(arguments) => on_relays(RelayAction::Sync, arguments),
+        OperatorCommand::Cancel(arguments) => on_relays(RelayAction::Cancel, arguments),
+        OperatorCommand::Release(arguments) => on_relays(RelayAction::Release, arguments),
+        OperatorCommand::Pause(arguments) => on_hold(Hold::Pause, arguments),
+        OperatorCommand::Resume(arguments) => on_hold(Hold::Resume, arguments),
+        OperatorCommand::Probe(arguments) => {
+            program::run(ActingConfig::load, |config| act::probe(config, arguments))
+        }
+        OperatorCommand::Reconcile(arguments) => program::run(ActingConfig::load, |config| {
+            act::reconcile(config, arguments)
+        }),
+        OperatorCommand::Backup(arguments) => {
+            program::run(ShellConfig::load, |config| backup::run(config, arguments))
+        }
+        OperatorCommand::RotateSecrets(output) => {
+            program::run(ActingConfig::load, |config| secrets::rotate(config, output))
+        }
     };
     done.unwrap_or_else(|error| failed(&error))
 }
 
-/// Says what went wrong, and how the process should end.
+fn on_relays(action: RelayAction, arguments: RelaysArgs) -> anyhow::Result<ExitCode> {
+    program::run(ActingConfig::load, |config| {
+        act::on_relays(config, action, arguments)
+    })
+}
+
+fn on_hold(hold: Hold, arguments: HoldArgs) -> anyhow::Result<ExitCode> {
+    program::run(ActingConfig::load, |config| {
+        act::on_hold(config, hold, arguments)
+    })
+}
+
+/// Says what went wrong.
 fn failed(error: &anyhow::Error) -> ExitCode {
     // A reader that has seen enough, such as `head`, is not told so.
     let reader_left = error
@@ -40,37 +95,5 @@ fn failed(error: &anyhow::Error) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     eprintln!("{error:#}");
-    if error.is::<ConfigErrors>() {
-        ExitCode::from(EXIT_CONFIG)
-    } else {
-        ExitCode::FAILURE
-    }
-}
-
-/// The configuration that `load` reads, and logs as it says.
-fn configured<C>(
-    load: impl FnOnce(&Source) -> Result<C, ConfigErrors>,
-    shell: impl FnOnce(&C) -> &ShellConfig,
-) -> anyhow::Result<C> {
-    let config = load(&Source::from_process()?)?;
-    let log = &shell(&config).log;
-    telemetry::init(log.format, log.filter.clone())?;
-    Ok(config)
-}
-
-/// Where the database is. An operator waits as a person does, not as a worker.
-fn database(shell: &ShellConfig) -> DatabaseOptions {
-    DatabaseOptions::new(&shell.database, Role::Interactive)
-}
-
-/// Commands on the database, and the database to close.
-async fn commands(shell: &ShellConfig, sealer: Sealer) -> anyhow::Result<(Db, Command)> {
-    let db = Db::join(database(shell)).await?;
-    let context = Context {
-        clock: Arc::new(SystemClock),
-        sealer,
-        entropy: Entropy::from_system(),
-        max_attempts: shell.retry.max_attempts,
-    };
-    Ok((db.clone(), Command::new(db, context)))
+    ExitCode::FAILURE
 }

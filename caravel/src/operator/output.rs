@@ -6,6 +6,7 @@
 use std::io::{self, Write as _};
 
 use anstream::ColorChoice;
+use clap::builder::styling::Style;
 use comfy_table::{Attribute, Cell, Color, ContentArrangement, Table};
 use serde::Serialize;
 
@@ -20,6 +21,12 @@ pub fn line(text: &str) -> anyhow::Result<()> {
     Ok(writeln!(io::stdout(), "{}", printable(text))?)
 }
 
+/// Prints what the lines after it are about.
+pub fn heading(text: &str) -> anyhow::Result<()> {
+    let style = Style::new().bold();
+    Ok(writeln!(anstream::stdout(), "\n{style}{text}{style:#}")?)
+}
+
 /// Prints a table with these columns: as wide as the terminal, or as its contents where there is none.
 pub fn table<const N: usize>(
     columns: [&str; N],
@@ -31,6 +38,9 @@ pub fn table<const N: usize>(
         .set_content_arrangement(ContentArrangement::Dynamic)
         .set_header(columns.map(|name| Cell::new(name).add_attribute(Attribute::Bold)))
         .add_rows(rows.into_iter().map(|row| row.map(Cell::from)));
+    for column in table.column_iter_mut() {
+        column.set_padding((0, 2));
+    }
     if styled() {
         table.enforce_styling();
     } else {

@@ -4,11 +4,11 @@ use std::process::ExitCode;
 
 use serde::Serialize;
 use shared::{
-    command::{Refused, Rotation},
-    config::RotationConfig,
+    command::operator::{Refused, Rotation},
+    config::ActingConfig,
 };
 
-use super::{arguments::OutputArgs, commands, configured, output};
+use super::{act::by_shell, arguments::OutputArgs, output, shell::Acting};
 
 /// What was done.
 #[derive(Serialize)]
@@ -17,6 +17,7 @@ struct View {
     relay_secrets: u64,
     wallet_urls: u64,
     refused: Vec<RefusedView>,
+    action_id: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -27,12 +28,11 @@ struct RefusedView {
 }
 
 /// Seals stored secrets anew.
-pub async fn rotate(arguments: &OutputArgs) -> anyhow::Result<ExitCode> {
-    let config = configured(RotationConfig::load, |config| &config.shell)?;
+pub async fn rotate(config: ActingConfig, arguments: OutputArgs) -> anyhow::Result<ExitCode> {
     let key_id = config.sealer.key_id().to_owned();
-    let (db, command) = commands(&config.shell, config.sealer).await?;
-    let rotation = command.rotate_secrets().await?;
-    db.close().await;
+    let acting = Acting::begin(config).await?;
+    let rotation = acting.command.rotate_secrets(by_shell()).await?;
+    acting.end().await;
     let view = View::new(key_id, rotation);
     if arguments.json {
         output::json(&view)?;
@@ -59,6 +59,7 @@ impl View {
             relay_secrets: rotation.relay_secrets,
             wallet_urls: rotation.wallet_urls,
             refused: rotation.refused.into_iter().map(refused).collect(),
+            action_id: rotation.action_id,
         }
     }
 

@@ -1,6 +1,6 @@
 //! A database, a zooid and the variables that bring Caravel's processes together with them.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use futures::{StreamExt as _, stream};
@@ -102,6 +102,11 @@ impl Installation {
         let url = process.printed("listening on ").await;
         process.printed("worker ").await;
         (process, Client::sign_in(&url, self.tenant.clone()).await)
+    }
+
+    /// Where its processes run.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     /// Where the database is. Its folder does not exist before a process made it.

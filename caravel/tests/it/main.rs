@@ -2,7 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod backup;
 mod client;
+mod command;
 mod configuration;
 mod demo;
 mod drain;
@@ -14,5 +16,6 @@ mod operator_shell;
 mod process;
 mod repair;
 mod retry;
+mod rotation;
 mod story;
 mod wait;

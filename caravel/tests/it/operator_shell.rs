@@ -1,176 +1,13 @@
 //! The operator's commands, as processes beside the programs that run.
 
-use std::path::{Path, PathBuf};
-use std::process::Output;
-
 use serde_json::{Value, json};
+use sqlx::ConnectOptions as _;
 use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{ConnectOptions as _, SqliteConnection};
-use tokio::process::Command;
+use zooid_sim::Fault;
 
-use crate::installation::{Installation, create_relays, number, program, until_in_step};
-use crate::wait::soon;
-
-/// A `CARAVEL_SECRETS_KEY` that no installation begins with.
-const NEW_KEY: [u8; 32] = [9; 32];
-
-/// Backups made one after the other.
-const BACKUPS: usize = 5;
-
-/// A command's end, which must be its success, and what it printed.
-async fn told(command: Command) -> String {
-    let output = ended(command).await;
-    assert!(output.status.success(), "{output:?}");
-    String::from_utf8(output.stdout).unwrap()
-}
-
-/// The same, for one that prints JSON.
-async fn told_json(command: Command) -> Value {
-    serde_json::from_str(&told(command).await).unwrap()
-}
-
-/// What a command says on standard error that fails with 1.
-async fn refused(command: Command) -> String {
-    let output = ended(command).await;
-    assert_eq!(output.status.code(), Some(1), "{output:?}");
-    String::from_utf8(output.stderr).unwrap()
-}
-
-async fn ended(mut command: Command) -> Output {
-    soon("the end of a command", command.output())
-        .await
-        .unwrap()
-}
-
-/// The file alone: not what Caravel makes of one that it opens.
-async fn file(path: &Path) -> SqliteConnection {
-    let options = SqliteConnectOptions::new().filename(path).read_only(true);
-    options.connect().await.unwrap()
-}
-
-#[tokio::test]
-async fn each_backup_made_under_load_is_one_moment_of_the_database() {
-    let installation = Installation::new().await;
-    let (_process, client) = installation.serve().await;
-    let folder = tempfile::tempdir().unwrap();
-    let paths: Vec<PathBuf> = (0..BACKUPS)
-        .map(|number| folder.path().join(format!("{number}.db")))
-        .collect();
-    let first = client.create("first").await;
-
-    let mut writes = 0;
-    let load = async {
-        loop {
-            writes += 2;
-            client.create(&format!("relay-{writes}")).await;
-            client
-                .edit(&first, json!({ "info_name": writes.to_string() }))
-                .await;
-        }
-    };
-    let backups = async {
-        for path in &paths {
-            let path = path.to_str().unwrap();
-            let told = told_json(installation.program(&["backup", path, "--json"])).await;
-            assert_eq!(told["file"], path);
-            assert_eq!(told["bytes"], std::fs::metadata(path).unwrap().len());
-        }
-    };
-    tokio::select! {
-        () = backups => {}
-        () = load => {}
-    }
-
-    assert!(writes > BACKUPS, "{writes} writes are no load");
-    let mut relays_before = 0;
-    for path in &paths {
-        let mut copy = file(path).await;
-        // State and job commit together, and so they are copied.
-        let torn: i64 = sqlx::query_scalar(
-            "SELECT count(*) FROM relay_sync
-             WHERE synced_generation < desired_generation
-               AND NOT EXISTS (
-                   SELECT 1 FROM Jobs WHERE idempotency_key IN (relay_id, relay_id || ':running')
-               )",
-        )
-        .fetch_one(&mut copy)
-        .await
-        .unwrap();
-        let relays: i64 = sqlx::query_scalar("SELECT count(*) FROM relay")
-            .fetch_one(&mut copy)
-            .await
-            .unwrap();
-        assert_eq!(torn, 0);
-        assert!(relays >= relays_before, "{relays} after {relays_before}");
-        relays_before = relays;
-    }
-    assert!(relays_before > 1);
-}
-
-#[tokio::test]
-async fn a_backup_never_replaces_a_file() {
-    let installation = Installation::new().await;
-    installation.db().await.close().await;
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("backup.db");
-    std::fs::write(&path, "precious").unwrap();
-
-    let said = refused(installation.program(&["backup", path.to_str().unwrap()])).await;
-
-    assert!(
-        said.ends_with("backup.db: there is a file already\n"),
-        "{said}"
-    );
-    assert_eq!(std::fs::read_to_string(&path).unwrap(), "precious");
-}
-
-#[tokio::test]
-async fn secrets_are_sealed_anew_while_a_worker_opens_them_and_zooid_notices_nothing() {
-    let former = hex::encode(Installation::SECRETS_KEY);
-    let installation = Installation::new()
-        .await
-        .with("CARAVEL_SECRETS_KEY", &hex::encode(NEW_KEY))
-        .with("CARAVEL_SECRETS_KEY_PREVIOUS", &former);
-    let db = installation.db().await;
-    // Sealed under the former key.
-    create_relays(&installation, &db, 3).await;
-    let _worker = installation.worker().await;
-    until_in_step(&db, 3).await;
-
-    let first = told_json(installation.program(&["rotate-secrets", "--json"])).await;
-    let second = told(installation.program(&["rotate-secrets"])).await;
-
-    assert_eq!(first["relay_secrets"], 3);
-    assert_eq!(first["refused"], json!([]));
-    let key_id = first["key_id"].as_str().unwrap();
-    assert_eq!(
-        second,
-        format!("sealed anew under key {key_id}: 0 relay keys, 0 wallet URLs\n")
-    );
-    let in_step = "SELECT count(*) FROM relay_sync WHERE synced_generation = desired_generation";
-    assert_eq!(number(&db, in_step).await, 3);
-    assert_eq!(number(&db, "SELECT count(*) FROM sync_attempt").await, 3);
-}
-
-#[tokio::test]
-async fn a_rotation_without_the_former_key_fails_and_names_what_it_could_not_open() {
-    let installation = Installation::new()
-        .await
-        .with("CARAVEL_SECRETS_KEY", &hex::encode(NEW_KEY));
-    let db = installation.db().await;
-    let relay = create_relays(&installation, &db, 1).await.remove(0).id;
-
-    let output = ended(installation.program(&["rotate-secrets"])).await;
-
-    assert_eq!(output.status.code(), Some(1));
-    let (told, said) = (
-        String::from_utf8(output.stdout).unwrap(),
-        String::from_utf8(output.stderr).unwrap(),
-    );
-    assert!(told.contains(relay.as_str()), "{told}");
-    assert!(told.contains("is not configured"), "{told}");
-    assert_eq!(said, "1 value could not be opened and is as it was\n");
-}
+use crate::command::{ended, refused, told, told_json};
+use crate::installation::{Installation, RELAY_DOMAIN, create_relays, number, program};
+use crate::wait::until;
 
 #[tokio::test]
 async fn a_command_makes_no_database_and_migrates_none() {
@@ -181,7 +18,7 @@ async fn a_command_makes_no_database_and_migrates_none() {
         command
             .current_dir(folder.path())
             .env("DATABASE_URL", "sqlite://caravel.db")
-            .env("CARAVEL_SECRETS_KEY", hex::encode(NEW_KEY));
+            .env("CARAVEL_SECRETS_KEY", "09".repeat(32));
         command
     };
 
@@ -200,4 +37,174 @@ async fn a_command_makes_no_database_and_migrates_none() {
         .await
         .unwrap();
     assert_eq!(tables, 0);
+}
+
+#[tokio::test]
+async fn commands_that_read_need_nothing_but_the_database() {
+    let installation = Installation::new().await;
+    let db = installation.db().await;
+    create_relays(&installation, &db, 1).await;
+    let url = format!("sqlite://{}", installation.database().display());
+    let reading = |arguments: &[&str]| {
+        let mut command = program(arguments);
+        command
+            .env("DATABASE_URL", &url)
+            .current_dir(installation.folder());
+        command
+    };
+
+    for (list, length) in [
+        ("syncs", 1),
+        ("attempts", 0),
+        ("groups", 0),
+        ("targets", 1),
+        ("workers", 0),
+        ("audit", 0),
+    ] {
+        let page = told_json(reading(&[list, "--json"])).await;
+        let table = told(reading(&[list])).await;
+
+        assert_eq!(page["items"].as_array().unwrap().len(), length, "{list}");
+        assert_eq!(page["next"], Value::Null, "{list}");
+        assert_eq!(table.lines().count(), length + 1, "{table}");
+        assert!(!table.contains('\u{1b}'), "colours in a pipe: {table}");
+    }
+    let acting = ended(reading(&["pause", "--queue"])).await;
+    assert_eq!(acting.status.code(), Some(78));
+}
+
+#[tokio::test]
+async fn a_failure_is_found_explained_and_repaired_from_the_shell() {
+    let installation = Installation::new().await.with("SYNC_MAX_ATTEMPTS", "1");
+    let (_process, client) = installation.serve().await;
+    let bakery = client.create("bakery").await;
+    client.in_step(&bakery).await;
+    let refusal = Fault::status(500).on_relay(&bakery).for_calls(1);
+    installation.sim.inject(refusal).unwrap();
+    client.edit(&bakery, json!({ "info_name": "Bakery" })).await;
+    until("the failure", async || {
+        client.relay(&bakery).await["sync_state"] == "failed"
+    })
+    .await;
+
+    let failed = installation
+        .told_json(&["syncs", "--state", "failed,quarantined", "--json"])
+        .await;
+    let sync = &failed["items"][0];
+    assert_eq!(sync["relay_id"], bakery.as_str());
+    assert_eq!(sync["failure"]["kind"], "server_error");
+    let group = sync["failure"]["group_id"].to_string();
+    let groups = installation.told_json(&["groups", "--json"]).await;
+    assert_eq!(groups["items"][0]["id"].to_string(), group);
+    let attempts = [
+        "attempts",
+        "--relay",
+        "bakery",
+        "--kind",
+        "server_error",
+        "--json",
+    ];
+    let attempts = installation.told_json(&attempts).await;
+    assert_eq!(attempts["items"][0]["http_status"], 500);
+
+    let host = format!("bakery.{RELAY_DOMAIN}");
+    let report = installation.told_json(&["explain", &host, "--json"]).await;
+    assert_eq!(report["explanation"]["code"], "failed_final");
+    let explained = installation.told(&["explain", "BAKERY"]).await;
+    let sentence = report["explanation"]["sentence"].as_str().unwrap();
+    for text in [
+        &host,
+        sentence,
+        "info.name",
+        "Next request",
+        "PATCH /relay/",
+    ] {
+        assert!(explained.contains(text), "no {text} in {explained}");
+    }
+
+    let retried = installation.told_json(&["retry", "bakery", "--json"]).await;
+    assert_eq!(retried["affected"], 1);
+    assert_eq!(retried["sync"]["relay_id"], bakery.as_str());
+    client.in_step(&bakery).await;
+    let again = installation.refused(&["retry", "bakery"]).await;
+    assert_eq!(again, format!("relay {bakery} is in step\n"));
+    let audit = installation.told_json(&["audit", "--json"]).await;
+    let action = &audit["items"][0];
+    assert_eq!(action["id"], retried["action_id"]);
+    assert_eq!(
+        (&action["actor"], &action["action"]),
+        (&json!("shell"), &json!("retry"))
+    );
+}
+
+#[tokio::test]
+async fn what_options_choose_is_touched_only_after_a_yes() {
+    let installation = Installation::new().await;
+    let db = installation.db().await;
+    create_relays(&installation, &db, 3).await;
+    let paused = "SELECT count(*) FROM relay_sync WHERE paused_at IS NOT NULL";
+
+    let asked = installation.refused(&["pause", "--state", "pending"]).await;
+    assert_eq!(
+        asked,
+        "pause would touch 3 relays: repeat the command with --yes\n"
+    );
+    assert_eq!(number(&db, paused).await, 0);
+
+    let all = installation
+        .told(&["pause", "--state", "pending", "--yes"])
+        .await;
+    assert_eq!(all, "pause: 3 relays\n");
+    assert_eq!(number(&db, paused).await, 3);
+
+    let named = installation.told(&["resume", "r0", "r2"]).await;
+    assert_eq!(named, "resume: 2 relays\n");
+    assert_eq!(number(&db, paused).await, 1);
+
+    let nothing = installation.told(&["resume", "r0"]).await;
+    assert_eq!(nothing, "resume: nothing to do\n");
+}
+
+#[tokio::test]
+async fn to_name_nothing_is_not_to_mean_everything() {
+    let installation = Installation::new().await;
+    let db = installation.db().await;
+    create_relays(&installation, &db, 1).await;
+
+    for arguments in [&["retry"][..], &["pause"], &["pause", "r0", "--queue"]] {
+        let output = ended(installation.program(arguments)).await;
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+    }
+    let stranger = installation.refused(&["retry", "r"]).await;
+    assert_eq!(stranger, "there is no relay r\n");
+}
+
+#[tokio::test]
+async fn a_target_and_the_queue_are_held_and_let_go() {
+    let installation = Installation::new().await;
+    let (_process, client) = installation.serve().await;
+    let bakery = client.create("bakery").await;
+    client.in_step(&bakery).await;
+
+    for what in [&["--target", RELAY_DOMAIN][..], &["--queue"]] {
+        installation.told(&[&["pause"], what].concat()).await;
+        client.edit(&bakery, json!({ "info_name": what[0] })).await;
+        let state = &client.relay(&bakery).await["sync_state"];
+        assert_eq!(state, "held", "{what:?}");
+        let report = installation
+            .told_json(&["explain", "bakery", "--json"])
+            .await;
+        assert_eq!(report["sync"]["state"], "held");
+
+        installation.told(&[&["resume"], what].concat()).await;
+        client.in_step(&bakery).await;
+    }
+    let probed = installation.told(&["probe", RELAY_DOMAIN]).await;
+    assert_eq!(probed, "probe: 1 target\n");
+    let unknown = installation
+        .refused(&["probe", "elsewhere.example.com"])
+        .await;
+    assert_eq!(unknown, "there is no target elsewhere.example.com\n");
+    let workers = installation.told_json(&["workers", "--json"]).await;
+    assert_eq!(workers["items"][0]["alive"], true);
 }

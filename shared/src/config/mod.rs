@@ -32,9 +32,7 @@ mod tests;
 pub use base_url::BaseUrl;
 pub use database::{DatabaseConfig, Synchronous};
 pub use log::{LogConfig, LogFormat};
-pub use program::{
-    ActingConfig, ApiConfig, ExplainConfig, ServeConfig, ShellConfig, WorkerConfig,
-};
+pub use program::{ActingConfig, ApiConfig, ExplainConfig, ServeConfig, ShellConfig, WorkerConfig};
 pub use queue::{QueueConfig, RetryConfig};
 pub use reader::{ConfigError, ConfigErrors};
 pub use render::{BlossomStorage, LiveKitConfig, S3Config};
