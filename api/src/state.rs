@@ -6,10 +6,12 @@ use std::time::Duration;
 use shared::clock::SharedClock;
 use shared::command::{Command, Context, Entropy};
 use shared::config::{AllowOrigins, ApiConfig, AuthConfig, BaseUrl};
+use shared::crypto::SecretText;
 use shared::db::Db;
 use shared::domain::{Malformed, Pubkey, Rules};
 use shared::query::Query;
 use shared::query::operator::Viewpoint;
+use shared::watch::Health;
 use shared::zooid::Preview;
 
 use crate::role::{Role, Roles};
@@ -30,6 +32,9 @@ struct Shared {
     auth: AuthConfig,
     roles: Roles,
     allow_origins: AllowOrigins,
+    db: Db,
+    health: Health,
+    metrics_token: Option<SecretText>,
 }
 
 /// The configuration names something that the domain does not accept.
@@ -57,7 +62,7 @@ impl ApiState {
             max_attempts: config.retry.max_attempts,
         };
         Ok(Self(Arc::new(Shared {
-            command: Command::new(db, context),
+            command: Command::new(db.clone(), context),
             query,
             rules: Rules {
                 served_domains: config
@@ -68,6 +73,8 @@ impl ApiState {
                 own_host: config.server.url.url().host_str().map(str::to_owned),
                 reserved_subdomains: Vec::new(),
             },
+            health: Health::new(db.clone(), Arc::clone(&clock)),
+            db,
             clock,
             lease: config.lease,
             preview: Preview::new(
@@ -79,7 +86,24 @@ impl ApiState {
             auth: config.server.auth,
             roles,
             allow_origins: config.server.allow_origins.clone(),
+            metrics_token: config.metrics_token.clone(),
         })))
+    }
+
+    /// Whether this process is ready; whoever runs a worker in it lets it be watched here.
+    #[must_use]
+    pub fn health(&self) -> &Health {
+        &self.0.health
+    }
+
+    /// What the metrics are read from.
+    pub(crate) fn db(&self) -> &Db {
+        &self.0.db
+    }
+
+    /// What whoever wants the metrics must know.
+    pub(crate) fn metrics_token(&self) -> Option<&SecretText> {
+        self.0.metrics_token.as_ref()
     }
 
     /// Every change.

@@ -17,3 +17,4 @@ mod relays;
 mod requests;
 mod rules;
 mod tenants;
+mod watching;

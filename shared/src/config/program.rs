@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::operations::{PruneConfig, WatchConfig, read_metrics_token};
 use super::reader::{Read, Reader};
 use super::secrets::read_sealer;
 use super::variable::{WORKER_LEASE_SECONDS, ZOOID_TIMEOUT_MS};
@@ -27,6 +28,8 @@ pub struct ApiConfig {
     pub targets: Vec<TargetConfig<Option<ZooidConfig>>>,
     /// The budget of the jobs it enqueues.
     pub retry: RetryConfig,
+    /// What whoever wants the metrics must know; without it, nobody gets them.
+    pub metrics_token: Option<SecretText>,
     /// Where relays store blobs, as far as the API was told: it only shows what workers send.
     pub storage: BlossomStorage,
     /// The calls that relays offer, as far as the API was told.
@@ -54,6 +57,10 @@ pub struct WorkerConfig {
     pub queue: QueueConfig,
     /// When it tries again.
     pub retry: RetryConfig,
+    /// What it forgets.
+    pub prune: PruneConfig,
+    /// How it shows how it is.
+    pub watch: WatchConfig,
     /// What a person should know although the program can run; for the log.
     pub warnings: Vec<String>,
 }
@@ -119,6 +126,7 @@ impl ApiConfig {
         let sealer = read_sealer(reader);
         let targets = TargetConfig::read_optional(reader);
         let retry = RetryConfig::read(reader);
+        let metrics_token = read_metrics_token(reader);
         let storage = BlossomStorage::read(reader);
         let livekit = LiveKitConfig::read_optional(reader);
         let lease = reader.seconds(&WORKER_LEASE_SECONDS);
@@ -129,6 +137,7 @@ impl ApiConfig {
             sealer: sealer?,
             targets: targets?,
             retry: retry?,
+            metrics_token: metrics_token?,
             storage: storage?,
             livekit: livekit?,
             lease: lease?,
@@ -155,6 +164,8 @@ impl WorkerConfig {
         let livekit = LiveKitConfig::read_optional(reader);
         let queue = QueueConfig::read(reader);
         let retry = RetryConfig::read(reader);
+        let prune = PruneConfig::read(reader);
+        let watch = WatchConfig::read(reader);
         check_deadline(reader)?;
         Ok(Self {
             log: log?,
@@ -165,6 +176,8 @@ impl WorkerConfig {
             livekit: livekit?,
             queue: queue?,
             retry: retry?,
+            prune: prune?,
+            watch: watch?,
             warnings: reader.take_warnings(),
         })
     }

@@ -5,6 +5,7 @@
 
 mod advisory_lock;
 mod backup;
+mod checkpoint;
 mod connect;
 mod guard;
 mod migrate;
@@ -23,6 +24,7 @@ pub use sqlx::Error as SqlError;
 
 pub use crate::config::Synchronous;
 pub use backup::{BackupError, back_up};
+pub use checkpoint::{CheckpointError, WalLimits, WalState};
 pub use connect::{DatabaseOptions, FileIdentity, OpenError, Role};
 pub use wake::{WakeKind, WakeListener};
 pub use watchdog::DatabaseLost;

@@ -17,4 +17,5 @@ mod query_lists;
 mod query_operator;
 mod query_sync_state;
 mod queue_probe;
+mod watch;
 mod zooid_client;
