@@ -270,6 +270,7 @@ impl WriterTask {
             };
             let ticket = self.ticket.acquire(PATIENCE).await;
             let tx = begin(&self.options, self.connection.take()).await;
+            tracing::trace!(target: "caravel::step", step = "write.begun");
             let ended = Group::new(tx).run(first, calls).await;
             drop((ticket, lane));
             ended
@@ -277,6 +278,7 @@ impl WriterTask {
         match committed {
             Ok((ran, staged)) => {
                 self.connection = Some(connection);
+                tracing::trace!(target: "caravel::step", step = "write.committed");
                 self.announce(staged);
                 for call in ran {
                     call.answer(Ok(()));
@@ -347,6 +349,7 @@ impl Group {
                 return self.lost(error);
             }
         }
+        tracing::trace!(target: "caravel::step", step = "write.ran");
         match self.tx.connection().execute(sqlx::query("COMMIT")).await {
             Ok(_) => (Ok((self.ran, self.staged)), self.tx.into_connection()),
             Err(error) => self.lost(error),

@@ -1,0 +1,195 @@
+//! What goes wrong, and when: drawn from the seed, before anything runs.
+//!
+//! Each process slot, each tenant and the weather have a stream of their own, so that what happens to one does not depend
+//! on how fast another gets on. The same seed gives the same streams; what the processes are doing when it happens is up to
+//! the machine.
+
+use std::time::Duration;
+
+use rand::rngs::StdRng;
+use rand::{RngExt as _, SeedableRng as _, seq::IndexedRandom as _};
+
+use crate::steps::{self, Action, Armed};
+
+/// What a process is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Program {
+    /// `caravel api`
+    Api,
+    /// `caravel worker`
+    Worker,
+}
+
+/// How long the processes of a slot live.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Temper {
+    /// About a second: most kills hit these, many before they have done anything.
+    Restless,
+    /// Several leases: somebody has to see that the others are dead.
+    Steady,
+}
+
+/// One process from its start to its end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Life {
+    /// What happens when it comes to a step.
+    pub armed: Option<Armed>,
+    /// When it is stopped, whatever it is doing.
+    pub stopped_after: Option<Duration>,
+    /// How long it stands still when it was stopped, there or at its step.
+    pub pause: Duration,
+    /// When it is killed, if it still lives.
+    pub killed_after: Duration,
+}
+
+/// All that follows from a seed.
+#[derive(Debug, Clone, Copy)]
+pub struct Plan {
+    seed: u64,
+    length: Duration,
+}
+
+impl Plan {
+    /// The plan of `seed` for a storm of this length.
+    pub fn new(seed: u64, length: Duration) -> Self {
+        Self { seed, length }
+    }
+
+    /// How long things go wrong.
+    pub fn length(&self) -> Duration {
+        self.length
+    }
+
+    /// A source of chance that belongs to one thing alone.
+    pub fn chance(&self, stream: Stream) -> StdRng {
+        // The golden ratio spreads neighbouring streams over all seeds.
+        let stream = stream.number().wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        StdRng::seed_from_u64(self.seed.wrapping_add(stream))
+    }
+
+    /// The lives of the processes of one slot, one after the other, without end.
+    pub fn lives(
+        &self,
+        program: Program,
+        slot: usize,
+    ) -> impl Iterator<Item = Life> + Send + use<> {
+        let mut chance = self.chance(Stream::Slot(slot));
+        let temper = match program {
+            // Every other one of a kind.
+            Program::Api | Program::Worker if slot % 2 == 0 => Temper::Steady,
+            Program::Api | Program::Worker => Temper::Restless,
+        };
+        std::iter::repeat_with(move || Life::draw(&mut chance, program, temper))
+    }
+
+    /// When every process is killed at the same moment.
+    pub fn blackouts(&self) -> Vec<Duration> {
+        let mut chance = self.chance(Stream::Blackouts);
+        let mut at = Duration::ZERO;
+        std::iter::from_fn(|| {
+            at += millis(&mut chance, 10_000, 25_000);
+            (at < self.length).then_some(at)
+        })
+        .collect()
+    }
+}
+
+/// Who draws.
+#[derive(Debug, Clone, Copy)]
+pub enum Stream {
+    /// zooid's faults.
+    Weather,
+    /// The moments at which all processes are killed.
+    Blackouts,
+    /// One tenant's edits.
+    Tenant(usize),
+    /// What happens to the processes of one slot.
+    Slot(usize),
+}
+
+impl Stream {
+    fn number(self) -> u64 {
+        let (kind, index) = match self {
+            Self::Weather => (1, 0),
+            Self::Blackouts => (2, 0),
+            Self::Tenant(tenant) => (3, tenant),
+            Self::Slot(slot) => (4, slot),
+        };
+        (kind << 32) + index as u64
+    }
+}
+
+impl Life {
+    fn draw(chance: &mut StdRng, program: Program, temper: Temper) -> Self {
+        let (killed_after, most_steps) = match temper {
+            Temper::Restless => (millis(chance, 50, 1_600), 8),
+            Temper::Steady => (millis(chance, 3_000, 12_000), 60),
+        };
+        let of_program: &[&str] = match program {
+            Program::Api => &steps::REQUEST,
+            Program::Worker => &steps::SYNC,
+        };
+        let all: Vec<&str> = steps::WRITE.iter().chain(of_program).copied().collect();
+        let armed = match all.choose(chance) {
+            Some(step) if chance.random_bool(0.6) => Some(Armed {
+                step: (*step).to_owned(),
+                nth: chance.random_range(1..=most_steps),
+                action: if chance.random_bool(0.75) {
+                    Action::Kill
+                } else {
+                    Action::Stop
+                },
+            }),
+            Some(_) | None => None,
+        };
+        let stopped_after = chance
+            .random_bool(0.2)
+            .then(|| killed_after.mul_f64(chance.random_range(0.1..0.9)));
+        Self {
+            armed,
+            stopped_after,
+            pause: millis(chance, 100, 5_000),
+            killed_after,
+        }
+    }
+}
+
+/// A time between `from` and `to` milliseconds.
+pub fn millis(chance: &mut StdRng, from: u64, to: u64) -> Duration {
+    Duration::from_millis(chance.random_range(from..=to))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plan(seed: u64) -> Plan {
+        Plan::new(seed, Duration::from_mins(1))
+    }
+
+    fn lives(seed: u64, slot: usize) -> Vec<Life> {
+        plan(seed).lives(Program::Worker, slot).take(100).collect()
+    }
+
+    #[test]
+    fn the_same_seed_gives_the_same_schedule() {
+        assert_eq!(lives(7, 3), lives(7, 3));
+        assert_eq!(plan(7).blackouts(), plan(7).blackouts());
+    }
+
+    #[test]
+    fn another_seed_or_slot_gives_another_schedule() {
+        assert_ne!(lives(7, 3), lives(8, 3));
+        assert_ne!(lives(7, 3), lives(7, 5));
+        assert_ne!(plan(7).blackouts(), plan(8).blackouts());
+    }
+
+    #[test]
+    fn every_step_is_drawn() {
+        let drawn = lives(7, 3);
+        for step in steps::WRITE.iter().chain(&steps::SYNC) {
+            let armed = drawn.iter().filter_map(|life| life.armed.as_ref());
+            assert!(armed.map(|armed| &armed.step).any(|s| s == step), "{step}");
+        }
+    }
+}
