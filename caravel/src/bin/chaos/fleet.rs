@@ -177,9 +177,9 @@ impl Slot {
         Ok(())
     }
 
-    async fn befall(&mut self, process: &mut Process, life: &Life) -> anyhow::Result<End> {
+    async fn befall(&mut self, process: &mut Process, fate: &Life) -> anyhow::Result<End> {
         let born = Instant::now();
-        let mut stop_at = life.stopped_after.map(|after| born + after);
+        let mut stop_at = fate.stopped_after.map(|after| born + after);
         let mut continue_at = None;
         let mut fired = None;
         loop {
@@ -187,10 +187,10 @@ impl Slot {
                 biased;
                 line = process.out.next_line(), if !process.silent => {
                     if let Some(step) = self.hear(process, line?) {
-                        match life.armed.as_ref().map(|armed| armed.action) {
+                        match fate.armed.as_ref().map(|armed| armed.action) {
                             Some(Action::Stop) => {
                                 self.ledger.halted(process.place, Halt::AtStep(step));
-                                continue_at = Some(Instant::now() + life.pause);
+                                continue_at = Some(Instant::now() + fate.pause);
                             }
                             Some(Action::Kill) | None => fired = Some(step),
                         }
@@ -209,13 +209,13 @@ impl Slot {
                     stop_at = None;
                     process.signal(Signal::STOP);
                     self.ledger.halted(process.place, Halt::AtRandom);
-                    continue_at = Some(Instant::now() + life.pause);
+                    continue_at = Some(Instant::now() + fate.pause);
                 }
                 () = at(continue_at) => {
                     continue_at = None;
                     process.signal(Signal::CONT);
                 }
-                () = sleep_until(born + life.killed_after) => {
+                () = sleep_until(born + fate.killed_after) => {
                     return process.kill(fired, Kill::AtRandom).await;
                 }
                 changed = self.phase.changed() => {

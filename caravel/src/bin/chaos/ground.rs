@@ -86,6 +86,8 @@ impl Ground {
             ("BLOSSOM_S3_SECRET_KEY", "media-secret".to_owned()),
             ("WORKER_CONCURRENCY", "8".to_owned()),
             ("WORKER_LEASE_SECONDS", LEASE_SECONDS.to_string()),
+            // Low, so that relays are quarantined and the operator has something to do.
+            ("WORKER_CRASH_BUDGET", "2".to_owned()),
             ("SYNC_BACKOFF_CAP_SECONDS", "2".to_owned()),
             ("SYNC_RECONCILE_SECONDS", "1".to_owned()),
             ("SYNC_SETTLE_SECONDS", SETTLE_SECONDS.to_string()),

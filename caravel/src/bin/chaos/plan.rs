@@ -76,7 +76,7 @@ impl Plan {
         let mut chance = self.chance(Stream::Slot(slot));
         let temper = match program {
             // Every other one of a kind.
-            Program::Api | Program::Worker if slot % 2 == 0 => Temper::Steady,
+            Program::Api | Program::Worker if slot.is_multiple_of(2) => Temper::Steady,
             Program::Api | Program::Worker => Temper::Restless,
         };
         std::iter::repeat_with(move || Life::draw(&mut chance, program, temper))
@@ -122,8 +122,8 @@ impl Stream {
 impl Life {
     fn draw(chance: &mut StdRng, program: Program, temper: Temper) -> Self {
         let (killed_after, most_steps) = match temper {
-            Temper::Restless => (millis(chance, 50, 1_600), 8),
-            Temper::Steady => (millis(chance, 3_000, 12_000), 60),
+            Temper::Restless => (millis(chance, 50, 1_600), 4),
+            Temper::Steady => (millis(chance, 3_000, 12_000), 30),
         };
         let of_program: &[&str] = match program {
             Program::Api => &steps::REQUEST,
@@ -131,7 +131,7 @@ impl Life {
         };
         let all: Vec<&str> = steps::WRITE.iter().chain(of_program).copied().collect();
         let armed = match all.choose(chance) {
-            Some(step) if chance.random_bool(0.6) => Some(Armed {
+            Some(step) if chance.random_bool(0.75) => Some(Armed {
                 step: (*step).to_owned(),
                 nth: chance.random_range(1..=most_steps),
                 action: if chance.random_bool(0.75) {

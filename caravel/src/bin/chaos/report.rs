@@ -8,6 +8,7 @@ use zooid_sim::Verb;
 
 use crate::ledger::{Entries, Halt, Kill};
 use crate::operator::Repairs;
+use crate::steps;
 use crate::tenants::Memories;
 use crate::weather::Weather;
 
@@ -40,7 +41,10 @@ impl fmt::Display for Report {
         let entries = &self.entries;
         writeln!(f, "processes: {}", entries.processes.len())?;
         writeln!(f, "kills: {}", entries.kill_count())?;
-        for (why, times) in &entries.kills {
+        // Those that never came about, too: a step that nobody reaches any more should be seen.
+        let at_steps = steps::all().map(|step| Kill::AtStep(step.to_owned()));
+        for why in [Kill::AtRandom, Kill::Blackout].into_iter().chain(at_steps) {
+            let times = entries.kills.get(&why).unwrap_or(&0);
             writeln!(f, "  {why}: {times}")?;
         }
         writeln!(f, "stops: {}", entries.halt_count())?;
@@ -71,7 +75,10 @@ impl fmt::Display for Report {
             Some(time) => writeln!(f, "in step: {:.1} s after the storm", time.as_secs_f64())?,
             None => writeln!(f, "in step: never")?,
         }
-        writeln!(f, "findings: {}", self.findings.len())?;
+        match self.findings.len() {
+            0 => writeln!(f, "nothing was lost")?,
+            findings => writeln!(f, "findings: {findings}")?,
+        }
         for finding in &self.findings {
             writeln!(f, "  {finding}")?;
         }

@@ -24,6 +24,11 @@ pub const SYNC: [&str; 2] = ["sync.before_send", "sync.after_answer"];
 /// The step of a request beside those: all is done, and the client does not know.
 pub const REQUEST: [&str; 1] = ["api.before_answer"];
 
+/// Every step there is.
+pub fn all() -> impl Iterator<Item = &'static str> {
+    WRITE.into_iter().chain(SYNC).chain(REQUEST)
+}
+
 /// What happens to the process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Action {
