@@ -20,6 +20,7 @@ pub enum Signal {
     Kill,
     Terminate,
     Interrupt,
+    Continue,
 }
 
 impl Signal {
@@ -28,6 +29,7 @@ impl Signal {
             Self::Kill => "KILL",
             Self::Terminate => "TERM",
             Self::Interrupt => "INT",
+            Self::Continue => "CONT",
         }
     }
 }
