@@ -3,16 +3,14 @@
 //! Invariant: every process that was started is waited for. A process that ends without having been ended is a finding.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::fs::File;
 use std::os::unix::process::ExitStatusExt as _;
-use std::process::{ExitStatus, Stdio};
+use std::process::ExitStatus;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context as _;
-use rustix::process::{Pid, Signal, kill_process};
-use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
-use tokio::process::{Child, ChildStdout, Command};
+use rustix::process::Signal;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
@@ -21,7 +19,8 @@ use crate::StormArgs;
 use crate::ground::Ground;
 use crate::ledger::{Halt, Kill, Ledger, Place};
 use crate::plan::{Life, Plan, Program};
-use crate::steps::{Action, Armed, FIRED};
+use crate::process::{Process, Said};
+use crate::steps::{Action, Armed};
 
 /// How long a process has to end after SIGTERM: a sync under way, and the time to record it.
 const DRAIN: Duration = Duration::from_secs(15);
@@ -77,14 +76,19 @@ impl Fleet {
         let programs = std::iter::repeat_n(Program::Api, arguments.apis)
             .chain(std::iter::repeat_n(Program::Worker, arguments.workers));
         for (number, program) in programs.enumerate() {
+            let name = match program {
+                Program::Api => "api",
+                Program::Worker => "worker",
+            };
             let slot = Slot {
                 number,
                 program,
                 variables: ground.variables().to_vec(),
-                log: log_file(ground, program, number)?,
+                log: ground.log_file(&format!("{name}-{number}.log"))?,
                 ledger: Arc::clone(ledger),
                 doors: Arc::clone(doors),
                 phase: phase.subscribe(),
+                place: Place::default(),
             };
             slots.spawn(slot.run(plan.lives(program, number)));
         }
@@ -115,17 +119,6 @@ impl Fleet {
     }
 }
 
-fn log_file(ground: &Ground, program: Program, number: usize) -> anyhow::Result<File> {
-    let folder = ground.folder().join("logs");
-    let name = match program {
-        Program::Api => format!("api-{number}.log"),
-        Program::Worker => format!("worker-{number}.log"),
-    };
-    fs::create_dir_all(&folder)
-        .and_then(|()| File::create(folder.join(name)))
-        .context("make a log file")
-}
-
 /// A place for one process at a time.
 struct Slot {
     number: usize,
@@ -135,6 +128,8 @@ struct Slot {
     ledger: Arc<Ledger>,
     doors: Arc<Doors>,
     phase: watch::Receiver<Phase>,
+    /// Of the present process.
+    place: Place,
 }
 
 /// How a process ended.
@@ -169,7 +164,7 @@ impl Slot {
         let end = self.befall(&mut process, life).await?;
         self.doors.set(self.number, None);
         match end {
-            End::Killed(why) => self.ledger.killed(process.place, why),
+            End::Killed(why) => self.ledger.killed(self.place, why),
             End::Itself(status) => self
                 .ledger
                 .deserted(format!("{:?}: {status}", self.program)),
@@ -185,11 +180,11 @@ impl Slot {
         loop {
             tokio::select! {
                 biased;
-                line = process.out.next_line(), if !process.silent => {
-                    if let Some(step) = self.hear(process, line?) {
+                said = process.voice.next() => {
+                    if let Some(step) = self.hear(said?) {
                         match fate.armed.as_ref().map(|armed| armed.action) {
                             Some(Action::Stop) => {
-                                self.ledger.halted(process.place, Halt::AtStep(step));
+                                self.ledger.halted(self.place, Halt::AtStep(step));
                                 continue_at = Some(Instant::now() + fate.pause);
                             }
                             Some(Action::Kill) | None => fired = Some(step),
@@ -208,7 +203,7 @@ impl Slot {
                 () = at(stop_at) => {
                     stop_at = None;
                     process.signal(Signal::STOP);
-                    self.ledger.halted(process.place, Halt::AtRandom);
+                    self.ledger.halted(self.place, Halt::AtRandom);
                     continue_at = Some(Instant::now() + fate.pause);
                 }
                 () = at(continue_at) => {
@@ -216,11 +211,11 @@ impl Slot {
                     process.signal(Signal::CONT);
                 }
                 () = sleep_until(born + fate.killed_after) => {
-                    return process.kill(fired, Kill::AtRandom).await;
+                    return kill(process, fired, Kill::AtRandom).await;
                 }
                 changed = self.phase.changed() => {
                     changed.context("hear of the phase")?;
-                    return process.kill(fired, Kill::Blackout).await;
+                    return kill(process, fired, Kill::Blackout).await;
                 }
             }
         }
@@ -235,9 +230,8 @@ impl Slot {
             }
             tokio::select! {
                 biased;
-                line = process.out.next_line(), if !process.silent => {
-                    let line = line?;
-                    self.hear(&mut process, line);
+                said = process.voice.next() => {
+                    self.hear(said?);
                 }
                 status = process.child.wait() => break Some(status?),
                 changed = self.phase.changed() => changed.context("hear of the phase")?,
@@ -260,83 +254,32 @@ impl Slot {
     }
 
     fn spawn(&mut self, armed: Option<&Armed>) -> anyhow::Result<Process> {
-        let itself = std::env::current_exe().context("find the harness's own file")?;
-        let mut command = Command::new(itself);
-        command.arg(match self.program {
-            Program::Api => "child-api",
-            Program::Worker => "child-worker",
-        });
-        if let Some(armed) = armed {
-            let action = match armed.action {
-                Action::Kill => "kill",
-                Action::Stop => "stop",
-            };
-            let nth = armed.nth.to_string();
-            command.args(["--step", &armed.step, "--nth", &nth, "--action", action]);
-        }
-        let mut child = command
-            .env_clear()
-            .envs(self.variables.iter().map(|(name, value)| (name, value)))
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(self.log.try_clone().context("share a log file")?)
-            .kill_on_drop(true)
-            .spawn()
-            .context("start a process")?;
-        let out = child.stdout.take().context("hear a process")?;
-        Ok(Process {
-            child,
-            out: BufReader::new(out).lines(),
-            silent: false,
-            place: self.ledger.started(),
-        })
+        let log = self.log.try_clone().context("share a log file")?;
+        let process = Process::spawn(self.program, armed, &self.variables, log)?;
+        self.place = self.ledger.started();
+        Ok(process)
     }
 
     /// Takes in what a process says. Answers the step it has come to, if that is what it says.
-    fn hear(&self, process: &mut Process, line: Option<String>) -> Option<String> {
-        let Some(line) = line else {
-            process.silent = true;
-            return None;
-        };
-        if let Some(url) = line.strip_prefix("listening on ") {
-            self.doors.set(self.number, Some(url.to_owned()));
-        } else if let Some(rest) = line.strip_prefix("worker ")
-            && let Some(worker) = rest.strip_suffix(" ready")
-        {
-            self.ledger.named(process.place, worker.to_owned());
+    fn hear(&self, said: Option<Said>) -> Option<String> {
+        match said? {
+            Said::Listening(url) => self.doors.set(self.number, Some(url)),
+            Said::Ready(worker) => self.ledger.named(self.place, worker),
+            Said::AtStep(step) => return Some(step),
         }
-        line.strip_prefix(FIRED).map(str::to_owned)
+        None
     }
 }
 
-/// One process.
-struct Process {
-    child: Child,
-    out: Lines<BufReader<ChildStdout>>,
-    /// Its standard output has ended.
-    silent: bool,
-    place: Place,
-}
-
-impl Process {
-    /// Sends a signal. One that has ended just now does not need it.
-    fn signal(&self, signal: Signal) {
-        let pid = self.child.id().and_then(|id| i32::try_from(id).ok());
-        if let Some(pid) = pid.and_then(Pid::from_raw) {
-            let _ = kill_process(pid, signal);
-        }
-    }
-
-    /// Kills it, unless it has been killed at a step already.
-    async fn kill(&mut self, fired: Option<String>, why: Kill) -> anyhow::Result<End> {
-        self.signal(Signal::KILL);
-        let status = self.child.wait().await.context("wait for a process")?;
-        Ok(if status.signal() == Some(Signal::KILL.as_raw()) {
-            End::Killed(fired.map_or(why, Kill::AtStep))
-        } else {
-            End::Itself(status)
-        })
-    }
+/// Kills a process, unless it has been killed at a step already.
+async fn kill(process: &mut Process, fired: Option<String>, why: Kill) -> anyhow::Result<End> {
+    process.signal(Signal::KILL);
+    let status = process.child.wait().await.context("wait for a process")?;
+    Ok(if status.signal() == Some(Signal::KILL.as_raw()) {
+        End::Killed(fired.map_or(why, Kill::AtStep))
+    } else {
+        End::Itself(status)
+    })
 }
 
 /// Waits for a moment, for ever if there is none.

@@ -1,6 +1,7 @@
 //! What the processes stand on: a folder, keys, a zooid, and the variables that bring them together.
 
-use std::path::{Path, PathBuf};
+use std::fs::{self, File};
+use std::path::PathBuf;
 use std::time::Instant;
 
 use anyhow::Context as _;
@@ -115,9 +116,11 @@ impl Ground {
         Ok(WorkerConfig::load(&source)?)
     }
 
-    /// Where everything is.
-    pub fn folder(&self) -> &Path {
-        self.folder.path()
+    /// A file for what a process logs.
+    pub fn log_file(&self, name: &str) -> anyhow::Result<File> {
+        let folder = self.folder.path().join("logs");
+        let made = fs::create_dir_all(&folder).and_then(|()| File::create(folder.join(name)));
+        made.with_context(|| format!("make the log file {name}"))
     }
 
     /// Where the database is.

@@ -55,7 +55,7 @@ pub struct Entries {
 }
 
 /// The place of a process in the ledger.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub struct Place(usize);
 
 impl Ledger {

@@ -17,6 +17,8 @@ mod ledger;
 mod operator;
 mod overlap;
 mod plan;
+mod process;
+mod recovery;
 mod report;
 mod steps;
 mod storm;
@@ -35,7 +37,7 @@ struct Cli {
     #[command(flatten)]
     storm: StormArgs,
     #[command(subcommand)]
-    child: Option<Child>,
+    other: Option<Other>,
 }
 
 const ABOUT: &str = "\
@@ -64,9 +66,11 @@ pub struct StormArgs {
     log: String,
 }
 
-/// What a process of the harness is started as.
+/// What else the harness does, and what its processes are started as.
 #[derive(Subcommand)]
-enum Child {
+enum Other {
+    /// Kill workers in the middle of a call, and measure how soon another one makes it
+    Recovery(recovery::RecoveryArgs),
     /// An API whose steps are watched
     #[command(hide = true)]
     ChildApi(child::ChildArgs),
@@ -78,10 +82,11 @@ enum Child {
 fn main() -> anyhow::Result<ExitCode> {
     let cli = Cli::parse();
     let runtime = tokio::runtime::Runtime::new()?;
-    let code = match cli.child {
+    let code = match cli.other {
         None => runtime.block_on(storm::run(&cli.storm))?,
-        Some(Child::ChildApi(arguments)) => runtime.block_on(child::api(&arguments))?,
-        Some(Child::ChildWorker(arguments)) => runtime.block_on(child::worker(&arguments))?,
+        Some(Other::Recovery(arguments)) => runtime.block_on(recovery::run(&arguments))?,
+        Some(Other::ChildApi(arguments)) => runtime.block_on(child::api(&arguments))?,
+        Some(Other::ChildWorker(arguments)) => runtime.block_on(child::worker(&arguments))?,
     };
     runtime.shutdown_background();
     Ok(code)
