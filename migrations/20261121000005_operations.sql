@@ -132,8 +132,12 @@ CREATE INDEX relay_sync_by_kind ON relay_sync (failure_kind, last_attempt_id, re
 CREATE INDEX relay_sync_oldest ON relay_sync (target, dirty_since) WHERE dirty_since IS NOT NULL;
 -- Who waits for a relay to leave its host.
 CREATE INDEX relay_sync_blocked ON relay_sync (blocked_by) WHERE blocked_by IS NOT NULL;
--- Ambiguous calls that are old enough to be settled.
-CREATE INDEX relay_sync_to_settle ON relay_sync (settle_at) WHERE settle_at IS NOT NULL;
+-- Who has a host in zooid, as far as we know.
+CREATE INDEX relay_sync_by_host ON relay_sync (json_extract(accepted, '$.host')) WHERE accepted IS NOT NULL;
+-- Ambiguous calls that are old enough to be settled. Relays that are still out of step settle them by getting in step.
+CREATE INDEX relay_sync_to_settle ON relay_sync (settle_at) WHERE settle_at IS NOT NULL AND state = 'synced';
+-- Relays whose worker died: each worker takes one of them at a time.
+CREATE INDEX relay_sync_suspects ON relay_sync (target, relay_id) WHERE crashes > 0;
 
 -- One row a relay, from its first moment.
 CREATE TRIGGER relay_sync_for_relay
@@ -176,6 +180,18 @@ FROM relay_sync;
 -- Relays that were there before this column was.
 UPDATE relay_sync
 SET state = (SELECT relay_state.state FROM relay_state WHERE relay_state.relay_id = relay_sync.relay_id);
+
+-- Whoever waited for the relay to leave its host need not wait any more.
+CREATE TRIGGER relay_unblocked
+AFTER UPDATE OF synced_at ON relay_sync
+WHEN NEW.synced_at IS NOT OLD.synced_at
+BEGIN
+    UPDATE Jobs
+    SET run_at = min(run_at, NEW.synced_at / 1000)
+    WHERE job_type = 'sync_relay'
+      AND idempotency_key IN (SELECT relay_id FROM relay_sync WHERE blocked_by = NEW.relay_id);
+    UPDATE relay_sync SET blocked_by = NULL WHERE blocked_by = NEW.relay_id;
+END;
 
 -- How many relays of a target are in a state. Kept by the triggers below.
 CREATE TABLE relay_count (
@@ -334,6 +350,10 @@ BEGIN
       AND relay_sync.desired_generation = NEW.generation
       AND relay_sync.dirty_since IS NOT NULL
     ON CONFLICT (minute, target, upper_ms) DO UPDATE SET syncs = syncs + 1;
+    UPDATE failure_group
+    SET attempts = attempts + 1,
+        last_seen_at = NEW.finished_at
+    WHERE id = NEW.failure_group_id;
 END;
 
 -- The circuit, precisely: failures in a row count only once two relays had them.

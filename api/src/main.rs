@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use api::program;
 use clap::Parser;
-use shared::config::{ApiConfig, EXIT_CONFIG, Source};
+use shared::config::ApiConfig;
 
 /// Serves Caravel's HTTP API
 #[derive(Debug, Parser)]
@@ -13,16 +13,5 @@ struct Args {}
 
 fn main() -> anyhow::Result<ExitCode> {
     let Args {} = Args::parse();
-    let config = match Source::from_process().and_then(|source| ApiConfig::load(&source)) {
-        Ok(config) => config,
-        Err(errors) => {
-            eprintln!("{errors}");
-            return Ok(ExitCode::from(EXIT_CONFIG));
-        }
-    };
-    let runtime = tokio::runtime::Runtime::new()?;
-    let code = runtime.block_on(program::run(config))?;
-    // What still runs after a second signal is left to end with the process.
-    runtime.shutdown_background();
-    Ok(code)
+    shared::program::run(ApiConfig::load, program::run)
 }

@@ -5,9 +5,9 @@ use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use shared::clock::SystemClock;
+use shared::clock::{SharedClock, SystemClock};
 use shared::config::ApiConfig;
-use shared::db::{DatabaseOptions, Db, OpenError, Role};
+use shared::db::{DatabaseLost, DatabaseOptions, Db, OpenError, Role};
 use shared::signals::{EXIT_INTERRUPTED, Interrupted, StopSignals};
 use shared::telemetry::{self, TelemetryError};
 use tokio::net::TcpListener;
@@ -21,7 +21,8 @@ Serves Caravel's HTTP API: tenants and their relays, in one SQLite database that
 
 Configured by environment variables, or by a file .env in the working directory:
   SERVER_URL                   public URL of the API, as clients sign it (required)
-  RELAY_DOMAIN                 host name that relays are subdomains of (required)
+  RELAY_DOMAIN                 host name that relays are subdomains of (required, unless ZOOID_TARGETS is set)
+  ZOOID_TARGETS                several of them, each with the URL of its zooid
   CARAVEL_SECRETS_KEY          32 bytes as base64 or hex that seal stored secrets (required)
   CARAVEL_SECRETS_KEY_PREVIOUS former keys, separated by commas
   DATABASE_URL                 sqlite://PATH                        [sqlite://data/caravel.db]
@@ -70,6 +71,9 @@ pub enum ProgramError {
     /// The listener broke.
     #[error("serve the API")]
     Serve(#[source] io::Error),
+    /// The database is gone.
+    #[error("use the database")]
+    Database(#[from] DatabaseLost),
 }
 
 /// Serves the API until a signal stops it. Answers how the process should end.
@@ -96,16 +100,18 @@ pub async fn run_logged(config: ApiConfig) -> Result<ExitCode, ProgramError> {
 
 async fn answer(config: &ApiConfig, stop: CancellationToken) -> Result<(), ProgramError> {
     let db = Db::open(DatabaseOptions::new(&config.database, Role::Interactive)).await?;
-    let state = ApiState::new(config, db.clone(), Arc::new(SystemClock))?;
+    let clock: SharedClock = Arc::new(SystemClock);
+    let state = ApiState::new(config, db.clone(), Arc::clone(&clock))?;
     let address = config.server.listen;
     let listener = TcpListener::bind(address)
         .await
         .map_err(|source| ProgramError::Listen { address, source })?;
     let address = listener.local_addr().map_err(ProgramError::Output)?;
     writeln!(io::stdout(), "listening on http://{address}").map_err(ProgramError::Output)?;
-    serve(listener, state, stop)
-        .await
-        .map_err(ProgramError::Serve)?;
+    tokio::select! {
+        served = serve(listener, state, stop) => served.map_err(ProgramError::Serve)?,
+        lost = db.lost(&clock) => return Err(lost.into()),
+    }
     db.close().await;
     Ok(())
 }

@@ -60,7 +60,11 @@ impl ApiState {
             command: Command::new(db, context),
             query,
             rules: Rules {
-                served_domains: vec![config.relay_domain.clone()],
+                served_domains: config
+                    .targets
+                    .iter()
+                    .map(|target| target.domain.clone())
+                    .collect(),
                 own_host: config.server.url.url().host_str().map(str::to_owned),
                 reserved_subdomains: Vec::new(),
             },

@@ -60,7 +60,7 @@ Serves the API and runs a worker, in one process on one database. Enough for one
 processes may join at any time.
 
 Configured by environment variables, or by a file .env in the working directory; .env.example explains each. It needs \
-SERVER_URL, RELAY_DOMAIN, CARAVEL_SECRETS_KEY, ZOOID_API_URL and ZOOID_API_SECRET.
+SERVER_URL, CARAVEL_SECRETS_KEY, and RELAY_DOMAIN, ZOOID_API_URL and ZOOID_API_SECRET, or ZOOID_TARGETS for several zooids.
 
 Prints `listening on http://HOST:PORT` and `worker ID ready` on standard output; logs go to standard error. SIGTERM or \
 SIGINT drains both: requests and calls under way end and are recorded. A second signal stops at once.

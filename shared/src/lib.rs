@@ -14,6 +14,7 @@ pub mod config;
 pub mod crypto;
 pub mod db;
 pub mod domain;
+pub mod program;
 pub mod query;
 pub mod queue;
 pub mod repositories;

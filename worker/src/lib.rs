@@ -4,10 +4,14 @@
 //! work going. [`start_configured`] is a worker inside a process, [`program`] a process that is one.
 
 mod configured;
+mod keep_going;
 mod maintenance;
+mod prober;
 pub mod program;
 mod run;
+mod settings;
 mod sync;
+mod zooids;
 
 pub use configured::{StartError, start_configured};
 pub use maintenance::MaintenanceConfig;

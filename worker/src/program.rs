@@ -20,14 +20,15 @@ use crate::{Ended, StartError, start_configured};
 
 /// What `--help` says about the program.
 pub const HELP: &str = "\
-Keeps the relays of one zooid in step with the database.
+Keeps the relays of one or several zooids in step with the database.
 
 Takes sync jobs from the database that it shares with the API, sends each relay's newest settings to zooid and records \
 what zooid said. Start as many as you like, at any time: they share the work, and take over from one another when one \
 dies.
 
 Configured by environment variables, or by a file .env in the working directory; .env.example explains each. It needs \
-CARAVEL_SECRETS_KEY, RELAY_DOMAIN, ZOOID_API_URL and ZOOID_API_SECRET, and DATABASE_URL unless the default will do.
+CARAVEL_SECRETS_KEY; RELAY_DOMAIN, ZOOID_API_URL and ZOOID_API_SECRET, or ZOOID_TARGETS for several zooids; and \
+DATABASE_URL unless the default will do.
 
 Prints `worker ID ready` on standard output once it takes jobs; logs go to standard error. SIGTERM or SIGINT drains it: \
 calls under way end and are recorded, nothing new begins. A second signal stops at once.

@@ -7,41 +7,33 @@ use std::sync::Arc;
 use futures::{FutureExt as _, future::BoxFuture};
 use shared::{
     clock::SharedClock,
-    config::WorkerConfig,
     crypto::Sealer,
-    domain::SyncReport,
+    domain::{DesiredRelay, FailureKind, SyncFailure, SyncReport},
     queue::ClaimedSync,
-    zooid::{Renderer, ZooidClient, ZooidClientError},
 };
 use tracing::{Instrument as _, Span, field};
 
+use crate::zooids::{Zooid, Zooids};
+
 /// What every sync of one worker shares.
 struct Syncs {
-    zooid: ZooidClient,
-    renderer: Renderer,
+    zooids: Arc<Zooids>,
     sealer: Sealer,
     clock: SharedClock,
 }
 
-/// The handler of [`start`](crate::start) that carries syncs out as configured.
+/// The handler of [`start`](crate::start): each relay goes to the zooid that serves its domain.
 pub(crate) fn handler(
-    config: &WorkerConfig,
+    zooids: Arc<Zooids>,
+    sealer: Sealer,
     clock: SharedClock,
-) -> Result<
-    impl Fn(ClaimedSync) -> BoxFuture<'static, SyncReport> + Clone + Send + Sync + 'static,
-    ZooidClientError,
-> {
+) -> impl Fn(ClaimedSync) -> BoxFuture<'static, SyncReport> + Clone + Send + Sync + 'static {
     let syncs = Arc::new(Syncs {
-        zooid: ZooidClient::new(config.zooid.clone(), config.redactor(), clock.clone())?,
-        renderer: Renderer::new(
-            config.storage.clone(),
-            config.livekit.clone(),
-            config.sealer.clone(),
-        ),
-        sealer: config.sealer.clone(),
+        zooids,
+        sealer,
         clock,
     });
-    Ok(move |sync| carry_out(Arc::clone(&syncs), sync).boxed())
+    move |sync| carry_out(Arc::clone(&syncs), sync).boxed()
 }
 
 async fn carry_out(syncs: Arc<Syncs>, sync: ClaimedSync) -> SyncReport {
@@ -64,7 +56,13 @@ async fn send(syncs: &Syncs, sync: &ClaimedSync) -> SyncReport {
     // The relay's id is what its secret was sealed for.
     let open_secret = || syncs.sealer.open(&sync.secret, relay.id.as_str());
     tracing::trace!(target: "caravel::step", step = "sync.before_send", relay.id = %relay.id);
-    let report = syncs.zooid.sync(&syncs.renderer, relay, open_secret).await;
+    let report = match syncs.zooids.of(&relay.zooid_domain) {
+        Some(zooid) => {
+            let Zooid { client, renderer } = zooid;
+            client.sync(renderer, relay, open_secret).await
+        }
+        None => foreign(relay),
+    };
     tracing::trace!(target: "caravel::step", step = "sync.after_answer", relay.id = %relay.id);
     let took = syncs.clock.monotonic().saturating_sub(started);
     let span = Span::current();
@@ -83,4 +81,21 @@ async fn send(syncs: &Syncs, sync: &ClaimedSync) -> SyncReport {
         }
     }
     report
+}
+
+/// A relay of a domain that this worker does not serve. Claims name the domains they are for, so there is none.
+fn foreign(relay: &DesiredRelay) -> SyncReport {
+    let failure = SyncFailure {
+        kind: FailureKind::OurFault,
+        status: None,
+        message: format!("this worker serves no relays of {}", relay.zooid_domain),
+        excerpt: None,
+        retry_after: None,
+        taken: None,
+    };
+    SyncReport {
+        verb: None,
+        status: None,
+        result: Err(failure),
+    }
 }

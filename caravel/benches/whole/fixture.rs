@@ -21,6 +21,8 @@ pub const POLICY: RetryPolicy = RetryPolicy {
     max_attempts: 25,
     base: Duration::from_secs(1),
     cap: Duration::from_mins(15),
+    call_deadline: Duration::from_secs(5),
+    settle_after: Duration::from_mins(1),
 };
 
 pub struct Fixture {

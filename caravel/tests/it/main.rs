@@ -13,6 +13,7 @@ mod fsync;
 mod installation;
 mod keys;
 mod lease;
+mod poison;
 mod power_cut;
 mod process;
 mod repair;

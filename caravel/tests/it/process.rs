@@ -81,6 +81,11 @@ impl Process {
         assert!(sent.success());
     }
 
+    /// Whether it has ended by now.
+    pub fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
+    }
+
     /// Waits for its end, and answers the rest of what it printed.
     pub async fn ended(mut self) -> (ExitStatus, String) {
         soon("the end of a process", async {

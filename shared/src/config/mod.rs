@@ -22,6 +22,7 @@ mod render;
 mod secrets;
 mod server;
 mod source;
+mod targets;
 mod variable;
 mod zooid;
 
@@ -37,6 +38,7 @@ pub use reader::{ConfigError, ConfigErrors};
 pub use render::{BlossomStorage, LiveKitConfig, S3Config};
 pub use server::{AllowOrigins, AuthConfig, AuthMode, ServerConfig};
 pub use source::Source;
+pub use targets::TargetConfig;
 pub use variable::Expected;
 pub use zooid::{SigningKey, ZooidConfig};
 

@@ -3,13 +3,11 @@
 use super::reader::{Read, Reader};
 use super::secrets::read_sealer;
 use super::variable::{WORKER_LEASE_SECONDS, ZOOID_TIMEOUT_MS};
-use super::zooid::read_relay_domain;
 use super::{
     BlossomStorage, ConfigError, ConfigErrors, DatabaseConfig, LiveKitConfig, LogConfig,
-    QueueConfig, RetryConfig, ServerConfig, Source, ZooidConfig,
+    QueueConfig, RetryConfig, ServerConfig, SigningKey, Source, TargetConfig, ZooidConfig,
 };
 use crate::crypto::{Redactor, Sealer, SecretText};
-use crate::domain::ZooidDomain;
 
 /// The API server's configuration.
 #[derive(Debug, Clone)]
@@ -22,12 +20,11 @@ pub struct ApiConfig {
     pub server: ServerConfig,
     /// Seals the secrets of new relays.
     pub sealer: Sealer,
-    /// The host name that relays are subdomains of: lower case, with a port where one is needed.
-    pub relay_domain: ZooidDomain,
+    /// The domains under which relays are served, at least one; with what it takes to read the members of their
+    /// relays from zooid, which the API can do without.
+    pub targets: Vec<TargetConfig<Option<ZooidConfig>>>,
     /// The budget of the jobs it enqueues.
     pub retry: RetryConfig,
-    /// zooid, for reading the members of a relay; the API runs without it.
-    pub zooid: Option<ZooidConfig>,
 }
 
 /// A worker's configuration.
@@ -39,10 +36,8 @@ pub struct WorkerConfig {
     pub database: DatabaseConfig,
     /// Opens the secrets of relays.
     pub sealer: Sealer,
-    /// The zooid that is kept in step.
-    pub zooid: ZooidConfig,
-    /// The domain that this zooid serves: whose jobs it takes.
-    pub relay_domain: ZooidDomain,
+    /// The zooids that are kept in step, at least one: it takes the jobs of their domains.
+    pub targets: Vec<TargetConfig>,
     /// Where relays store blobs.
     pub storage: BlossomStorage,
     /// The calls that relays offer, if any.
@@ -79,17 +74,15 @@ impl ApiConfig {
         let database = DatabaseConfig::read(reader);
         let server = ServerConfig::read(reader);
         let sealer = read_sealer(reader);
-        let relay_domain = read_relay_domain(reader);
+        let targets = TargetConfig::read_optional(reader);
         let retry = RetryConfig::read(reader);
-        let zooid = ZooidConfig::read_optional(reader);
         Ok(Self {
             log: log?,
             database: database?,
             server: server?,
             sealer: sealer?,
-            relay_domain: relay_domain?,
+            targets: targets?,
             retry: retry?,
-            zooid: zooid?,
         })
     }
 }
@@ -108,8 +101,7 @@ impl WorkerConfig {
         let log = LogConfig::read(reader);
         let database = DatabaseConfig::read(reader);
         let sealer = read_sealer(reader);
-        let zooid = ZooidConfig::read(reader);
-        let relay_domain = read_relay_domain(reader);
+        let targets = TargetConfig::read_all(reader);
         let storage = BlossomStorage::read(reader);
         let livekit = LiveKitConfig::read_optional(reader);
         let queue = QueueConfig::read(reader);
@@ -119,8 +111,7 @@ impl WorkerConfig {
             log: log?,
             database: database?,
             sealer: sealer?,
-            zooid: zooid?,
-            relay_domain: relay_domain?,
+            targets: targets?,
             storage: storage?,
             livekit: livekit?,
             queue: queue?,
@@ -132,7 +123,8 @@ impl WorkerConfig {
     /// A redactor that knows every secret in here that zooid, or something on the way to it, may send back.
     #[must_use]
     pub fn redactor(&self) -> Redactor {
-        let mut secrets = vec![self.zooid.signing_key.secret()];
+        let keys = self.targets.iter().map(|target| &target.zooid.signing_key);
+        let mut secrets: Vec<_> = keys.map(SigningKey::secret).collect();
         if let BlossomStorage::S3(s3) = &self.storage {
             secrets.extend([s3.access_key.clone(), s3.secret_key.clone()]);
         }

@@ -30,6 +30,17 @@ pub enum ConfigError {
         /// What belongs there.
         expected: Expected,
     },
+    /// One entry of a list is something else than what belongs there. It is named by its place: even where a name is
+    /// expected, a secret may have been pasted.
+    #[error("{name} is malformed in entry {position}: expected {expected}")]
+    Entry {
+        /// The variable.
+        name: &'static str,
+        /// Which entry, counted from 1.
+        position: usize,
+        /// What belongs there.
+        expected: &'static str,
+    },
     /// Two variables are well-formed, but not together.
     #[error("{name} and {other} disagree: {rule}")]
     Disagree {

@@ -5,6 +5,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::time::Duration;
 
+use base64::prelude::{BASE64_STANDARD, Engine as _};
+
 use super::variable::ALL;
 use super::*;
 
@@ -49,9 +51,12 @@ fn the_smallest_configuration_gets_the_documented_defaults() {
     assert_eq!(api.server.allow_origins, AllowOrigins::Only(Vec::new()));
     assert_eq!(api.server.auth.mode, AuthMode::Compatible);
     assert_eq!(api.server.auth.session, Duration::from_mins(15));
-    assert_eq!(api.relay_domain.as_str(), "relays.example.com");
+    assert_eq!(api.targets.len(), 1);
+    assert_eq!(api.targets[0].domain.as_str(), "relays.example.com");
     assert_eq!(api.log.format, LogFormat::Pretty);
-    assert_eq!(worker.zooid.timeout, Duration::from_secs(5));
+    assert_eq!(worker.targets.len(), 1);
+    assert_eq!(worker.targets[0].domain.as_str(), "relays.example.com");
+    assert_eq!(worker.targets[0].zooid.timeout, Duration::from_secs(5));
     assert_eq!(worker.storage, BlossomStorage::Local);
     assert_eq!(worker.livekit, None);
     assert_eq!(
@@ -122,7 +127,8 @@ fn each_program_asks_only_for_what_it_needs() {
     let api = source(&[("ZOOID_API_URL", ""), ("ZOOID_API_SECRET", "")]);
     let worker = source(&[("SERVER_URL", "")]);
 
-    assert!(ApiConfig::load(&api).unwrap().zooid.is_none());
+    let targets = ApiConfig::load(&api).unwrap().targets;
+    assert!(targets[0].zooid.is_none());
     assert!(WorkerConfig::load(&worker).is_ok());
     assert!(WorkerConfig::load(&api).is_err());
     assert!(ApiConfig::load(&worker).is_err());
@@ -145,6 +151,9 @@ fn every_variable_is_read_and_none_is_quoted() {
         let mut changes = vec![("LIVEKIT_URL", "wss://livekit.example.com")];
         changes.extend([("LIVEKIT_API_KEY", "key"), ("LIVEKIT_API_SECRET", "word")]);
         changes.push((variable.name, "sesame\u{7}"));
+        if variable.name == "ZOOID_TARGETS" {
+            changes.extend([("RELAY_DOMAIN", ""), ("ZOOID_API_URL", "")]);
+        }
 
         let errors = errors(&changes);
 
@@ -187,7 +196,7 @@ fn the_relay_domain_is_a_host_name_with_or_without_a_port() {
         ("a-1.b2", "a-1.b2"),
     ] {
         let config = ApiConfig::load(&source(&[("RELAY_DOMAIN", text)])).unwrap();
-        assert_eq!(config.relay_domain.as_str(), domain);
+        assert_eq!(config.targets[0].domain.as_str(), domain);
     }
     for text in [
         "https://relays.example.com",
@@ -215,6 +224,166 @@ fn the_zooid_api_is_at_the_root_of_its_host() {
     assert_eq!(errors(&[("ZOOID_API_URL", "http://zooid:3334/")]), [""; 0]);
     assert_eq!(errors(&[("ZOOID_API_URL", "http://zooid/api")]).len(), 1);
     assert_eq!(errors(&[("ZOOID_API_URL", "ws://zooid")]).len(), 1);
+}
+
+/// Several zooids instead of one.
+fn several(targets: &'static str) -> [(&'static str, &'static str); 3] {
+    [
+        ("ZOOID_TARGETS", targets),
+        ("RELAY_DOMAIN", ""),
+        ("ZOOID_API_URL", ""),
+    ]
+}
+
+const TWO: &str = "eu.example.com=http://2222222222222222222222222222222222222222222222222222222222222222@zooid-eu:3334, \
+                   US.example.com = https://zooid-us.example.com/ ,";
+const KEY_OF_EU: &str = "2222222222222222222222222222222222222222222222222222222222222222";
+
+#[test]
+fn each_of_several_zooids_has_its_domain_its_url_and_its_key_or_that_of_all() {
+    let ServeConfig { api, worker } = ServeConfig::load(&source(&several(TWO))).unwrap();
+
+    let told: Vec<_> = worker
+        .targets
+        .iter()
+        .map(|target| {
+            let key = target.zooid.signing_key.keys().secret_key();
+            (
+                target.domain.as_str(),
+                target.zooid.api_url.as_str(),
+                key.to_secret_hex(),
+            )
+        })
+        .collect();
+    assert_eq!(
+        told,
+        [
+            (
+                "eu.example.com",
+                "http://zooid-eu:3334",
+                KEY_OF_EU.to_owned()
+            ),
+            (
+                "us.example.com",
+                "https://zooid-us.example.com/",
+                SIGNING_KEY.to_owned()
+            ),
+        ]
+    );
+    let served = api.targets.iter().map(|target| target.domain.as_str());
+    assert!(served.eq(["eu.example.com", "us.example.com"]));
+    assert!(api.targets.iter().all(|target| target.zooid.is_some()));
+}
+
+#[test]
+fn a_target_without_any_key_is_refused_by_workers_and_not_called_by_the_api() {
+    let mut changes = several(TWO).to_vec();
+    changes.push(("ZOOID_API_SECRET", ""));
+
+    let called = ApiConfig::load(&source(&changes)).unwrap().targets;
+    let errors = WorkerConfig::load(&source(&changes)).unwrap_err();
+
+    let is_called = called.iter().map(|target| target.zooid.is_some());
+    assert!(is_called.eq([true, false]));
+    let errors: Vec<_> = errors.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        errors,
+        [
+            "ZOOID_TARGETS is malformed in entry 2: expected a secret key before the @, or one for all in ZOOID_API_SECRET"
+        ]
+    );
+}
+
+#[test]
+fn both_forms_at_once_are_refused() {
+    let rule = "the one is for several zooids, the other for a single one";
+
+    assert_eq!(
+        errors(&[("ZOOID_TARGETS", TWO)]),
+        [
+            format!("ZOOID_TARGETS and RELAY_DOMAIN disagree: {rule}"),
+            format!("ZOOID_TARGETS and ZOOID_API_URL disagree: {rule}"),
+        ]
+    );
+}
+
+#[test]
+fn a_malformed_target_is_named_by_its_place_and_not_quoted() {
+    for (targets, places) in [
+        (",", vec![" "]),
+        ("eu.example.com", vec![" in entry 1: expected DOMAIN=URL"]),
+        (
+            "sesame@http://zooid",
+            vec![" in entry 1: expected DOMAIN=URL"],
+        ),
+        (
+            "https://zooid=sesame",
+            vec![" in entry 1: expected the host name"],
+        ),
+        (
+            "a.example=http://zooid,a.example=http://sesame",
+            vec![" in entry 2: expected a domain that no earlier"],
+        ),
+        (
+            "a.example=http://sesame@zooid",
+            vec![" in entry 1: expected a secret key as hex"],
+        ),
+        (
+            "a.example=http://zooid/sesame",
+            vec![" in entry 1: expected an http or https URL"],
+        ),
+        (
+            "a.example=sesame,b.example=http://zooid,=",
+            vec![" in entry 1: ", " in entry 3: "],
+        ),
+    ] {
+        let errors = errors(&several(targets));
+
+        assert_eq!(errors.len(), places.len(), "{targets}: {errors:?}");
+        for (error, place) in errors.iter().zip(places) {
+            assert!(
+                error.starts_with(
+                    &format!("ZOOID_TARGETS is malformed{place}")
+                        .trim_end()
+                        .to_owned()
+                ),
+                "{error}"
+            );
+            assert!(!error.contains("sesame"), "{error}");
+        }
+    }
+}
+
+/// A shell reads an assignment as it stands, and so does every tool that reads `.env`.
+#[test]
+fn targets_need_no_quotes_in_a_file() {
+    let file = TWO.replace([' ', '\n'], "");
+
+    let line = format!("ZOOID_TARGETS={file}\n");
+
+    let values: Vec<_> = dotenvy::from_read_iter(line.as_bytes())
+        .map(|entry| entry.unwrap().1)
+        .collect();
+
+    assert_eq!(values, [file.clone()]);
+    assert!(!file.contains([
+        '$', '#', ';', '&', '|', '<', '>', '\'', '"', '`', '*', '?', '(', '{', '[', '~', '!'
+    ]));
+}
+
+#[test]
+fn the_redactor_knows_the_key_of_every_target() {
+    let mut changes = several(TWO).to_vec();
+    changes.push(("ZOOID_API_SECRET", SIGNING_KEY));
+
+    let config = ServeConfig::load(&source(&changes)).unwrap();
+
+    let shown = format!("{config:?}");
+    for key in [KEY_OF_EU, SIGNING_KEY] {
+        assert!(!shown.contains(key));
+        let as_base64 = BASE64_STANDARD.encode(hex::decode(key).unwrap());
+        assert_eq!(config.worker.redactor().redact(&as_base64), "[redacted]=");
+    }
 }
 
 #[test]

@@ -99,6 +99,10 @@ variables! {
     );
 
     // zooid.
+    ZOOID_TARGETS: form(
+        None,
+        "DOMAIN=URL for each zooid, separated by commas, a secret key and @ after the // of a URL where it has its own",
+    );
     ZOOID_API_URL: form(
         None,
         "the http or https URL of zooid's management API, without user, path, query or fragment",

@@ -1,4 +1,4 @@
-//! The zooid that serves the relays, and the name it serves them under.
+//! How one zooid is called.
 
 use std::fmt;
 use std::time::Duration;
@@ -7,9 +7,8 @@ use nostr::key::{Keys, PublicKey};
 
 use super::BaseUrl;
 use super::reader::{Read, Reader};
-use super::variable::{RELAY_DOMAIN, ZOOID_API_SECRET, ZOOID_API_URL, ZOOID_TIMEOUT_MS};
+use super::variable::{ZOOID_API_SECRET, ZOOID_API_URL, ZOOID_TIMEOUT_MS};
 use crate::crypto::SecretText;
-use crate::domain::ZooidDomain;
 
 /// How zooid's management API is called.
 #[derive(Debug, Clone)]
@@ -24,12 +23,8 @@ pub struct ZooidConfig {
 
 impl ZooidConfig {
     pub(super) fn read(reader: &mut Reader<'_>) -> Read<Self> {
-        let api_url = reader.required(&ZOOID_API_URL, |text| {
-            BaseUrl::parse(text, &["http", "https"]).filter(|base| base.url().path() == "/")
-        });
-        let signing_key = reader.required(&ZOOID_API_SECRET, |text| {
-            Keys::parse(text).ok().map(SigningKey)
-        });
+        let api_url = reader.required(&ZOOID_API_URL, api_url);
+        let signing_key = reader.required(&ZOOID_API_SECRET, SigningKey::parse);
         let timeout = reader.millis(&ZOOID_TIMEOUT_MS);
         Ok(Self {
             api_url: api_url?,
@@ -52,7 +47,17 @@ impl ZooidConfig {
 #[derive(Clone)]
 pub struct SigningKey(Keys);
 
+/// zooid serves its API at the root of its host.
+pub(super) fn api_url(text: &str) -> Option<BaseUrl> {
+    BaseUrl::parse(text, &["http", "https"]).filter(|base| base.url().path() == "/")
+}
+
 impl SigningKey {
+    /// A secret key as hex or nsec.
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        Keys::parse(text).ok().map(Self)
+    }
+
     /// The pair, for signing.
     #[must_use]
     pub fn keys(&self) -> &Keys {
@@ -75,47 +80,4 @@ impl fmt::Debug for SigningKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "SigningKey({})", self.public_key().to_hex())
     }
-}
-
-/// The longest domain that leaves room for a subdomain of 63 characters and its dot within the 253 of a host name
-/// (RFC 1035, section 2.3.4).
-const MAX_DOMAIN: usize = 189;
-
-/// The longest label of a host name (RFC 1035, section 2.3.4).
-const MAX_LABEL: usize = 63;
-
-/// The name that relays are subdomains of: a host name in lower case, with a port where relays are reached under one,
-/// as in `localhost:3334`. zooid compares the whole `Host` header, port included.
-pub(super) fn read_relay_domain(reader: &mut Reader<'_>) -> Read<ZooidDomain> {
-    reader.required(&RELAY_DOMAIN, |text| {
-        let domain = text.to_ascii_lowercase();
-        is_host_with_port(&domain).then(|| domain.parse().ok())?
-    })
-}
-
-fn is_host_with_port(text: &str) -> bool {
-    let (host, port) = match text.split_once(':') {
-        Some((host, port)) => (host, Some(port)),
-        None => (text, None),
-    };
-    let is_label = |label: &str| {
-        (1..=MAX_LABEL).contains(&label.len())
-            && label
-                .bytes()
-                .all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'))
-            && !label.starts_with('-')
-            && !label.ends_with('-')
-    };
-    // A last label of digits only would make it an IP address, which has no subdomains.
-    let is_address = host
-        .rsplit('.')
-        .next()
-        .is_some_and(|last| last.bytes().all(|byte| byte.is_ascii_digit()));
-    let is_port = |port: &str| {
-        port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse::<u16>().is_ok_and(|n| n > 0)
-    };
-    host.len() <= MAX_DOMAIN
-        && host.split('.').all(is_label)
-        && !is_address
-        && port.is_none_or(is_port)
 }

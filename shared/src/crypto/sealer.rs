@@ -127,11 +127,24 @@ impl Sealer {
     /// key all fingerprints differ from those taken before.
     #[must_use]
     pub fn keyed_hash(&self, label: &str, bytes: &[u8]) -> String {
-        // With its length in front, a label cannot run over into the bytes.
-        let label_length = (label.len() as u64).to_be_bytes();
-        let parts = [&label_length, label.as_bytes(), bytes];
-        hex::encode(*hmac_sha256(self.current.hashing(), &parts))
+        keyed_hash(&self.current, label, bytes)
     }
+
+    /// Whether `hash` is the [`keyed_hash`](Self::keyed_hash) of the same, taken now or before a rotation: under the
+    /// current key or one of the previous ones.
+    #[must_use]
+    pub fn is_keyed_hash(&self, hash: &str, label: &str, bytes: &[u8]) -> bool {
+        std::iter::once(&self.current)
+            .chain(&self.previous)
+            .any(|key| keyed_hash(key, label, bytes) == hash)
+    }
+}
+
+fn keyed_hash(key: &SecretsKey, label: &str, bytes: &[u8]) -> String {
+    // With its length in front, a label cannot run over into the bytes.
+    let label_length = (label.len() as u64).to_be_bytes();
+    let parts = [&label_length, label.as_bytes(), bytes];
+    hex::encode(*hmac_sha256(key.hashing(), &parts))
 }
 
 fn cipher(key: &SecretsKey) -> Aes256Gcm {
@@ -315,6 +328,18 @@ mod tests {
         assert_ne!(hash, sealer(1).keyed_hash("livekit", b"secret"));
         assert_ne!(hash, sealer(1).keyed_hash("s3s", b"ecret"));
         assert_ne!(hash, sealer(2).keyed_hash("s3", b"secret"));
+    }
+
+    #[test]
+    fn a_keyed_hash_is_recognised_after_a_rotation() {
+        let hash = sealer(1).keyed_hash("s3", b"secret");
+
+        let rotated = Sealer::new(key(2), vec![key(1)]);
+
+        assert!(rotated.is_keyed_hash(&hash, "s3", b"secret"));
+        assert!(!rotated.is_keyed_hash(&hash, "s3", b"other"));
+        assert!(!rotated.is_keyed_hash(&hash, "livekit", b"secret"));
+        assert!(!sealer(2).is_keyed_hash(&hash, "s3", b"secret"));
     }
 
     proptest! {

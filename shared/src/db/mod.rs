@@ -8,6 +8,7 @@ mod connect;
 mod guard;
 mod migrate;
 mod wake;
+mod watchdog;
 mod write_tx;
 mod writer;
 
@@ -22,6 +23,7 @@ pub use sqlx::Error as SqlError;
 pub use crate::config::Synchronous;
 pub use connect::{DatabaseOptions, FileIdentity, OpenError, Role};
 pub use wake::{WakeKind, WakeListener};
+pub use watchdog::DatabaseLost;
 pub use write_tx::{Nested, WriteTx};
 pub use writer::{WriteError, WriteFn};
 

@@ -5,6 +5,7 @@
 mod activity;
 mod desired;
 mod failure;
+mod failure_pattern;
 mod generation;
 mod host;
 mod id;
@@ -25,6 +26,7 @@ mod text;
 pub use activity::{Activity, ActivityType, ResourceType};
 pub use desired::DesiredRelay;
 pub use failure::{FailureKind, Opens, Policy};
+pub use failure_pattern::{fingerprint, pattern};
 pub use generation::Generation;
 pub use host::{CustomDomain, Subdomain, ZooidDomain};
 pub use id::{AttemptId, JobId, RelayId, WorkerId};

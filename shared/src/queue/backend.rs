@@ -163,7 +163,16 @@ where
     fn call(&mut self, task: Task<ClaimedSync>) -> Self::Future {
         let layer = self.layer.clone();
         let sync = task.args.clone();
-        let handler = std::panic::AssertUnwindSafe(self.inner.call(task)).catch_unwind();
+        // A handler may panic before it gives a future as well as inside of it.
+        let called =
+            std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| self.inner.call(task)));
+        let handler = std::panic::AssertUnwindSafe(async move {
+            match called {
+                Ok(handler) => handler.await,
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+        })
+        .catch_unwind();
         async move {
             let report = match handler.await {
                 Ok(Ok(report)) => report,

@@ -15,6 +15,10 @@ pub struct RetryPolicy {
     pub base: Duration,
     /// The longest pause.
     pub cap: Duration,
+    /// How long one call to zooid may take: an ambiguous one is not repeated before that has passed once more.
+    pub call_deadline: Duration,
+    /// How long after an ambiguous call the state is sent once more.
+    pub settle_after: Duration,
 }
 
 impl RetryPolicy {
@@ -53,6 +57,8 @@ mod tests {
         max_attempts: 25,
         base: Duration::from_secs(1),
         cap: Duration::from_mins(15),
+        call_deadline: Duration::from_secs(5),
+        settle_after: Duration::from_mins(1),
     };
 
     #[test]

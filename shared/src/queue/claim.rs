@@ -35,83 +35,135 @@ pub struct ClaimedSync {
     pub desired: DesiredRelay,
     /// The relay's secret key, sealed.
     pub secret: Sealed,
+    /// A worker died while it held this relay, and it may have been the relay's doing.
+    pub is_suspect: bool,
 }
 
-/// `FROM` and `WHERE` of the waiting jobs of one target ($1: job type, $2: target, $3: now in seconds) that a worker may
-/// take, whatever their `run_at`: the target is healthy, the relay is not paused, quarantined
-/// or asked to wait by a Retry-After, and no twin runs.
-macro_rules! takeable {
+/// What keeps a waiting job of a relay from being taken ($1: job type, $3: now in seconds), whatever its `run_at`: the
+/// relay is paused, quarantined or asked to wait by a Retry-After, or its twin runs.
+macro_rules! relay_is_ready {
     () => {
-        "FROM Jobs INDEXED BY jobs_waiting
-         WHERE job_type = $1
-           AND json_extract(metadata, '$.target') = $2
-           AND status = 'Pending'
-           AND lock_by IS NULL
-           AND NOT EXISTS (
-               SELECT 1
-               FROM target
-               WHERE target.name = $2
-                 AND (target.circuit_state = 'open' OR target.paused_at IS NOT NULL OR target.not_before > $3)
-           )
-           AND NOT EXISTS (
-               SELECT 1
-               FROM relay_sync
-               WHERE relay_sync.relay_id = Jobs.idempotency_key
-                 AND (
-                     relay_sync.paused_at IS NOT NULL
-                     OR relay_sync.quarantined_at IS NOT NULL
-                     OR relay_sync.not_before > max($3, Jobs.run_at)
-                 )
-           )
-           AND NOT EXISTS (
-               SELECT 1
-               FROM Jobs AS twin
-               WHERE twin.job_type = $1
-                 AND twin.idempotency_key = Jobs.idempotency_key || ':running'
-           )"
+        "relay_sync.paused_at IS NULL
+         AND relay_sync.quarantined_at IS NULL
+         AND coalesce(relay_sync.not_before, 0) <= max($3, Jobs.run_at)
+         AND NOT EXISTS (
+             SELECT 1
+             FROM Jobs AS twin
+             WHERE twin.job_type = $1
+               AND twin.idempotency_key = Jobs.idempotency_key || ':running'
+         )"
     };
 }
 
-/// The priorities that waiting jobs of the target have, highest first: one index seek each.
+/// What lets jobs of one target ($2) be taken at all: neither the queue nor the target is paused, its circuit is closed,
+/// and no Retry-After holds it back.
+macro_rules! target_is_ready {
+    () => {
+        "NOT EXISTS (
+             SELECT 1
+             FROM queue
+             WHERE queue.name = 'sync_relay'
+               AND queue.paused_at IS NOT NULL
+         )
+         AND NOT EXISTS (
+             SELECT 1
+             FROM target
+             WHERE target.name = $2
+               AND (target.circuit_state = 'open' OR target.paused_at IS NOT NULL OR target.not_before > $3)
+         )"
+    };
+}
+
+/// The priorities that waiting jobs of the target have, highest first: one index seek each. None while the target is held:
+/// then nothing is looked at, however much waits.
 macro_rules! priorities {
     () => {
-        "WITH RECURSIVE level (priority) AS (
-             SELECT max(priority)
-             FROM Jobs INDEXED BY jobs_waiting
-             WHERE job_type = $1
-               AND json_extract(metadata, '$.target') = $2
-               AND status = 'Pending'
-               AND lock_by IS NULL
-             UNION ALL
-             SELECT (
-                 SELECT max(Jobs.priority)
+        concat!(
+            "WITH RECURSIVE level (priority) AS (
+                 SELECT max(priority)
                  FROM Jobs INDEXED BY jobs_waiting
                  WHERE job_type = $1
                    AND json_extract(metadata, '$.target') = $2
                    AND status = 'Pending'
                    AND lock_by IS NULL
-                   AND Jobs.priority < level.priority
-             )
-             FROM level
-             WHERE level.priority IS NOT NULL
-         )"
+                   AND ",
+            target_is_ready!(),
+            "    UNION ALL
+                 SELECT (
+                     SELECT max(Jobs.priority)
+                     FROM Jobs INDEXED BY jobs_waiting
+                     WHERE job_type = $1
+                       AND json_extract(metadata, '$.target') = $2
+                       AND status = 'Pending'
+                       AND lock_by IS NULL
+                       AND Jobs.priority < level.priority
+                 )
+                 FROM level
+                 WHERE level.priority IS NOT NULL
+             )"
+        )
     };
 }
 
-/// When the next takeable job is due, earliest over all priorities.
+/// `FROM` and `WHERE` of the waiting jobs of one level that may be taken side by side. A job without a relay is among
+/// them: the claim ends it.
+macro_rules! takeable {
+    () => {
+        concat!(
+            "FROM Jobs INDEXED BY jobs_waiting
+             LEFT JOIN relay_sync ON relay_sync.relay_id = Jobs.idempotency_key
+             WHERE Jobs.job_type = $1
+               AND json_extract(Jobs.metadata, '$.target') = $2
+               AND Jobs.status = 'Pending'
+               AND Jobs.lock_by IS NULL
+               AND Jobs.priority = level.priority
+               AND (relay_sync.relay_id IS NULL OR (relay_sync.crashes = 0 AND ",
+            relay_is_ready!(),
+            "))"
+        )
+    };
+}
+
+/// `FROM` and `WHERE` of the suspects that may be taken: relays whose worker died. A worker takes one at a time, so that a
+/// poisonous one brings nobody else under suspicion twice.
+macro_rules! suspects {
+    () => {
+        concat!(
+            "FROM relay_sync INDEXED BY relay_sync_suspects
+             CROSS JOIN Jobs ON Jobs.job_type = $1 AND Jobs.idempotency_key = relay_sync.relay_id
+             WHERE relay_sync.target = $2
+               AND relay_sync.crashes > 0
+               AND Jobs.status = 'Pending'
+               AND Jobs.lock_by IS NULL
+               AND ",
+            relay_is_ready!(),
+            " AND ",
+            target_is_ready!()
+        )
+    };
+}
+
+/// When the next takeable job is due, earliest over all priorities. $4: whether a suspect may be among them.
 pub(super) const PEEK: &str = concat!(
     priorities!(),
-    " SELECT min((
-          SELECT run_at ",
+    " SELECT min(due)
+      FROM (
+          SELECT (
+              SELECT Jobs.run_at ",
     takeable!(),
-    "      AND Jobs.priority = level.priority
-          ORDER BY run_at
-          LIMIT 1
-      ))
-      FROM level"
+    "         ORDER BY Jobs.run_at
+              LIMIT 1
+          ) AS due
+          FROM level
+          UNION ALL
+          SELECT min(Jobs.run_at) ",
+    suspects!(),
+    "       AND $4
+      )"
 );
 
-/// Claims up to $4 due jobs for worker $5, the highest priority first, the longest due first within one.
+/// Claims up to $4 due jobs for worker $5: a suspect first, if $6 is 1 and not 0; then the highest priority, the longest
+/// due first within one.
 const CLAIM: &str = concat!(
     priorities!(),
     " UPDATE Jobs
@@ -121,16 +173,24 @@ const CLAIM: &str = concat!(
           attempts = attempts + 1,
           idempotency_key = idempotency_key || ':running'
       WHERE id IN (
+          SELECT id
+          FROM (
+              SELECT Jobs.id ",
+    suspects!(),
+    "           AND Jobs.run_at <= $3
+              ORDER BY Jobs.run_at
+              LIMIT $6
+          )
+          UNION ALL
           SELECT taken.value
           FROM level
           CROSS JOIN json_each((
               SELECT json_group_array(id)
               FROM (
-                  SELECT id ",
+                  SELECT Jobs.id ",
     takeable!(),
-    "              AND Jobs.priority = level.priority
-                    AND run_at <= $3
-                  ORDER BY run_at
+    "               AND Jobs.run_at <= $3
+                  ORDER BY Jobs.run_at
                   LIMIT $4
               )
           )) AS taken
@@ -140,15 +200,25 @@ const CLAIM: &str = concat!(
       RETURNING id, job, attempts, max_attempts, idempotency_key, CAST(json_extract(metadata, '$.trace') AS TEXT) AS trace"
 );
 
+/// Whether a relay whose worker died may be taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Suspects {
+    /// None: one runs already.
+    None,
+    /// One of them.
+    One,
+}
+
 /// When the next takeable job of any of `targets` is due, in unix seconds; a time that has passed means now.
 pub(super) async fn next_due(
     readers: &SqlitePool,
     now: DateTime<Utc>,
     targets: &[ZooidDomain],
+    suspects: Suspects,
 ) -> Result<Option<i64>, sqlx::Error> {
     let mut earliest: Option<i64> = None;
     for target in targets {
-        let due: Option<i64> = peek(readers, now, target).await?;
+        let due: Option<i64> = peek(readers, now, target, suspects).await?;
         earliest = earliest.into_iter().chain(due).min();
     }
     Ok(earliest)
@@ -158,11 +228,13 @@ async fn peek(
     executor: impl SqliteExecutor<'_>,
     now: DateTime<Utc>,
     target: &ZooidDomain,
+    suspects: Suspects,
 ) -> Result<Option<i64>, sqlx::Error> {
     sqlx::query_scalar(PEEK)
         .bind(JOB_TYPE)
         .bind(target.as_str())
         .bind(now.timestamp())
+        .bind(suspects == Suspects::One)
         .fetch_one(executor)
         .await
 }
@@ -196,34 +268,39 @@ pub(super) async fn claim(
     worker: &WorkerId,
     targets: &[ZooidDomain],
     slots: usize,
+    mut suspects: Suspects,
 ) -> Result<Vec<ClaimedSync>, sqlx::Error> {
-    let mut rows: Vec<ClaimedRow> = Vec::new();
+    let mut claimed: Vec<ClaimedSync> = Vec::new();
     for (index, target) in targets.iter().enumerate() {
         // What one target leaves over goes to those after it.
-        let share = (slots - rows.len()).div_ceil(targets.len() - index);
+        let share = (slots - claimed.len()).div_ceil(targets.len() - index);
         if share == 0 {
             break;
         }
-        let claimed: Vec<ClaimedRow> = sqlx::query_as(CLAIM)
+        let rows: Vec<ClaimedRow> = sqlx::query_as(CLAIM)
             .bind(JOB_TYPE)
             .bind(target.as_str())
             .bind(now.timestamp())
             .bind(i64::try_from(share).unwrap_or(i64::MAX))
             .bind(worker.as_str())
+            .bind(suspects == Suspects::One)
             .fetch_all(&mut *tx)
             .await?;
-        rows.extend(claimed);
+        if !rows.is_empty() {
+            claimed.extend(open_attempts(tx, now, worker, rows).await?);
+        }
+        if claimed.iter().any(|sync| sync.is_suspect) {
+            suspects = Suspects::None;
+        }
     }
-    if rows.is_empty() {
-        return Ok(Vec::new());
-    }
-    open_attempts(tx, now, worker, rows).await
+    Ok(claimed)
 }
 
 /// An attempt to open: one element of the JSON array that [`insert_attempts`] binds.
 #[derive(Debug, Serialize)]
 struct OpenAttempt<'a> {
     relay: &'a RelayId,
+    target: &'a ZooidDomain,
     job: &'a JobId,
     generation: i64,
     trace: &'a str,
@@ -257,6 +334,7 @@ async fn open_attempts(
             trace: row.trace.unwrap_or_default(),
             desired: state.desired,
             secret: state.secret,
+            is_suspect: state.crashes > 0,
         });
     }
     end_jobs(
@@ -284,6 +362,7 @@ async fn insert_attempts(
         .iter()
         .map(|sync| OpenAttempt {
             relay: &sync.desired.id,
+            target: &sync.desired.zooid_domain,
             job: &sync.job,
             generation: sync.desired.generation.get(),
             trace: &sync.trace,
@@ -291,9 +370,10 @@ async fn insert_attempts(
         .collect();
     let open = serde_json::to_string(&open).map_err(|error| sqlx::Error::Encode(error.into()))?;
     let opened: Vec<(i64, String)> = sqlx::query_as(
-        "INSERT INTO sync_attempt (relay_id, number, job_id, generation, worker_id, trace, started_at)
+        "INSERT INTO sync_attempt (relay_id, target, number, job_id, generation, worker_id, trace, started_at)
          SELECT
              relay_sync.relay_id,
+             open.value ->> 'target',
              relay_sync.attempt_count + 1,
              open.value ->> 'job',
              open.value ->> 'generation',

@@ -4,7 +4,7 @@
 //! and sleeps when there is nothing to do: a wake from another process, the next due job, its own heartbeat or an outcome
 //! end the sleep.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use chrono::DateTime;
 use futures::channel::mpsc as claims;
@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     backend::{SyncBackend, SyncLayer},
     backoff::RetryPolicy,
-    claim::{self, ClaimedSync},
+    claim::{self, ClaimedSync, Suspects},
     liveness::{self, BEATS_PER_LEASE, Observer},
     outcome::{Care, End, Finished},
     turn::{self, Turn, TurnError, TurnRules},
@@ -22,13 +22,15 @@ use super::{
 use crate::{
     clock::SharedClock,
     db::{Db, WakeKind, WakeListener, WriteError, WriteTx},
-    domain::{WorkerId, ZooidDomain},
+    domain::{AttemptId, WorkerId, ZooidDomain},
 };
 
 /// Looks for work nobody announced at least this often: a crash between commit and wake, tools that write the database.
 const TICK: Duration = Duration::from_secs(1);
-/// The pause before a turn that failed is taken again.
+/// The pause before a turn that failed is taken again; it doubles with each further one, up to [`LONGEST_PAUSE`].
 const RETRY_PAUSE: Duration = Duration::from_millis(200);
+/// A database that comes back is noticed within this time.
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 /// What an engine is started with.
 #[derive(Debug, Clone)]
@@ -64,15 +66,6 @@ impl From<sqlx::Error> for EngineError {
     }
 }
 
-/// Why an engine ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum EngineEnd {
-    /// The drain is over: every claimed sync has ended and is recorded.
-    Drained,
-    /// The database file was replaced or removed: nobody would ever see what this process writes.
-    DatabaseReplaced,
-}
-
 /// Fills the slots of one worker.
 #[derive(Debug)]
 pub struct Engine {
@@ -92,6 +85,8 @@ pub struct Engine {
 struct State {
     /// Claimed, and their outcome not yet received.
     running: usize,
+    /// Those of them whose relay lost a worker before: one at most.
+    suspects: HashSet<AttemptId>,
     /// Received, and not yet recorded.
     finished: Vec<Finished>,
     observer: Observer,
@@ -99,6 +94,8 @@ struct State {
     care: Care,
     /// When the next beat is due, on the monotonic clock.
     next_beat: Duration,
+    /// Turns in a row that failed.
+    failures: u32,
 }
 
 /// Why the engine stopped sleeping.
@@ -140,10 +137,12 @@ impl Engine {
         let engine = Self {
             state: State {
                 running: 0,
+                suspects: HashSet::new(),
                 finished: Vec::new(),
                 observer: Observer::new(config.lease),
                 care: Care::Together,
                 next_beat: clock.monotonic(),
+                failures: 0,
             },
             db,
             clock: Arc::clone(&clock),
@@ -171,9 +170,9 @@ impl Engine {
     }
 
     /// Works until the drain is over: after `stop`, nothing more is claimed, and it ends once every claimed sync has ended
-    /// and is recorded. Whoever wants to bound that wait drops the future; the rest is taken over by other workers. It also
-    /// ends, at once, when the database file is no longer the one it opened.
-    pub async fn run(mut self) -> EngineEnd {
+    /// and is recorded. Whoever wants to bound that wait drops the future; the rest is taken over by other workers. Errors of
+    /// the database are waited out, however long they last: [`Db::lost`] tells when that is hopeless.
+    pub async fn run(mut self) {
         let mut again = false;
         while !self.is_drained() {
             let reason = if again {
@@ -188,29 +187,35 @@ impl Engine {
             while let Ok(outcome) = self.outcomes.try_recv() {
                 self.receive(outcome);
             }
-            // Decided once: a beat written into a file that nobody else has would only hide the replacement.
-            let beats = self.is_beat_due();
-            if beats && !self.db.is_same_file() {
-                return EngineEnd::DatabaseReplaced;
-            }
-            again = match self.turn(due, beats).await {
-                Ok(()) => false,
+            again = match self.turn(due).await {
+                Ok(()) => {
+                    self.state.failures = 0;
+                    false
+                }
                 Err(error) => {
+                    let pause = RETRY_PAUSE * (1 << self.state.failures.min(10));
+                    self.state.failures += 1;
                     tracing::warn!(
                         error = &error as &dyn std::error::Error,
                         "a worker turn failed; taking it again"
                     );
-                    tokio::time::sleep(RETRY_PAUSE).await;
+                    tokio::time::sleep(pause.min(LONGEST_PAUSE)).await;
                     true
                 }
             };
         }
         self.sign_off().await;
-        EngineEnd::Drained
     }
 
+    /// Whether the next turn must beat: it is time, or a call that begins now could outlast the lease of the last beat.
     fn is_beat_due(&self) -> bool {
-        self.clock.monotonic() >= self.state.next_beat
+        let now = self.clock.monotonic();
+        let last_beat = self
+            .state
+            .next_beat
+            .saturating_sub(self.lease / BEATS_PER_LEASE);
+        now >= self.state.next_beat
+            || now + self.rules.policy.call_deadline >= last_beat + self.lease
     }
 
     fn is_drained(&self) -> bool {
@@ -219,6 +224,7 @@ impl Engine {
 
     fn receive(&mut self, outcome: Finished) {
         self.state.running -= 1;
+        self.state.suspects.remove(&outcome.run.attempt);
         self.state.finished.push(outcome);
     }
 
@@ -258,7 +264,12 @@ impl Engine {
         if self.stop.is_cancelled() || self.state.running >= self.rules.slots {
             return None;
         }
-        let look = claim::next_due(self.db.readers(), self.clock.now(), &self.rules.targets);
+        let look = claim::next_due(
+            self.db.readers(),
+            self.clock.now(),
+            &self.rules.targets,
+            self.suspects(),
+        );
         match tokio::time::timeout(TICK, look).await {
             Ok(Ok(due)) => due,
             Ok(Err(error)) => {
@@ -270,8 +281,18 @@ impl Engine {
         }
     }
 
+    /// One relay at a time whose worker died: it may have been its doing.
+    fn suspects(&self) -> Suspects {
+        if self.state.suspects.is_empty() {
+            Suspects::One
+        } else {
+            Suspects::None
+        }
+    }
+
     /// Takes a turn if there is anything to record, to show or to claim.
-    async fn turn(&mut self, due: bool, beats: bool) -> Result<(), TurnError> {
+    async fn turn(&mut self, due: bool) -> Result<(), TurnError> {
+        let beats = self.is_beat_due();
         // After a refusal, outcomes and beats go first and alone: a claim that the database refuses must not undo them.
         let records = beats || !self.state.finished.is_empty();
         let free = if self.stop.is_cancelled() || (records && self.state.care == Care::EachAlone) {
@@ -288,6 +309,7 @@ impl Engine {
             care: self.state.care,
             running: self.state.running,
             free,
+            suspects: self.suspects(),
             observer: beats.then(|| self.state.observer.clone()),
         };
         match turn::take(&self.db, &self.rules, turn).await {
@@ -296,9 +318,17 @@ impl Engine {
                     self.state.observer = observer;
                     self.state.next_beat = self.clock.monotonic() + self.lease / BEATS_PER_LEASE;
                 }
-                self.state.care = Care::Together;
+                self.state.care = if turned.refused.is_empty() {
+                    Care::Together
+                } else {
+                    Care::EachAlone
+                };
+                self.state.finished = turned.refused;
                 self.state.running += turned.claimed.len();
                 for sync in turned.claimed {
+                    if sync.is_suspect {
+                        self.state.suspects.insert(sync.attempt);
+                    }
                     if let Err(refused) = self.claims.unbounded_send(sync) {
                         // apalis has ended, and so will this worker: nothing was started.
                         let unstarted = Finished::new(&refused.into_inner(), End::NotStarted);

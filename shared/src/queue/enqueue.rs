@@ -1,5 +1,7 @@
 //! Putting work into the queue, inside the write that made it necessary.
 
+use std::collections::HashMap;
+
 use apalis_core::task::{builder::TaskBuilder, metadata::MetadataStore, task_id::TaskId};
 use apalis_sqlite::queries::push_tasks;
 use chrono::{DateTime, Utc};
@@ -37,7 +39,8 @@ pub enum Enqueued {
     Quarantined,
 }
 
-/// Makes sure that `job.relay` has a waiting job that is due now, or when zooid's Retry-After has passed.
+/// Makes sure that `job.relay` has a waiting job that is due now, or when zooid's Retry-After has passed. What
+/// had been given up is not any more, and the pauses after failures start over.
 ///
 /// # Errors
 /// When the database refuses; the caller's write should then fail as a whole.
@@ -48,8 +51,18 @@ pub async fn enqueue(
 ) -> Result<Enqueued, sqlx::Error> {
     let pushed = push(tx, now, &job).await?;
     let (id, quarantined): (String, bool) = sqlx::query_as(
-        "UPDATE Jobs
-         SET run_at = max($1, coalesce((SELECT not_before FROM relay_sync WHERE relay_id = $2), 0)),
+        "UPDATE relay_sync
+         SET dirty_since = coalesce(dirty_since, $1),
+             failed_generation = NULL,
+             failure_streak = 0,
+             blocked_by = NULL
+         WHERE relay_id = $2;
+         UPDATE Jobs
+         SET run_at = max(
+                 $1 / 1000,
+                 coalesce((SELECT not_before FROM relay_sync WHERE relay_id = $2), 0),
+                 coalesce((SELECT not_before FROM target WHERE name = $7), 0)
+             ),
              attempts = 0,
              max_attempts = $3,
              priority = max(priority, $4),
@@ -60,12 +73,13 @@ pub async fn enqueue(
              id,
              coalesce((SELECT quarantined_at IS NOT NULL FROM relay_sync WHERE relay_id = $2), 0)",
     )
-    .bind(now.timestamp())
+    .bind(now.timestamp_millis())
     .bind(job.relay.as_str())
     .bind(job.max_attempts)
     .bind(job.priority.number())
-    .bind(serde_json::json!({ "target": job.target, "trace": job.trace }).to_string())
+    .bind(metadata_text(&job)?)
     .bind(JOB_TYPE)
+    .bind(job.target.as_str())
     .fetch_one(&mut *tx)
     .await?;
     if quarantined {
@@ -109,13 +123,7 @@ async fn push(
         relay_id: job.relay.clone(),
     })
     .map_err(|error| sqlx::Error::Encode(error.into()))?;
-    let metadata = MetadataStore::from_map(
-        [
-            ("target".to_owned(), job.target.to_string()),
-            ("trace".to_owned(), job.trace.to_owned()),
-        ]
-        .into(),
-    );
+    let metadata = MetadataStore::from_map(metadata(job));
     let task = TaskBuilder::new(payload)
         .task_id(TaskId::from_string(id.to_string()))
         .run_at_timestamp(now.timestamp().unsigned_abs())
@@ -127,6 +135,20 @@ async fn push(
     push_tasks(tx, JOB_TYPE, &[task]).await.map_err(into_sqlx)?;
     tx.wake(WakeKind::Worker);
     Ok(id.into())
+}
+
+/// What stands beside the payload: whom the job is for, and who asked.
+fn metadata(job: &Enqueue<'_>) -> HashMap<String, String> {
+    [
+        ("target".to_owned(), job.target.to_string()),
+        ("trace".to_owned(), job.trace.to_owned()),
+    ]
+    .into()
+}
+
+/// The same as the column has it.
+fn metadata_text(job: &Enqueue<'_>) -> Result<String, sqlx::Error> {
+    serde_json::to_string(&metadata(job)).map_err(|error| sqlx::Error::Encode(error.into()))
 }
 
 fn into_sqlx(error: apalis_sqlite::Error) -> sqlx::Error {

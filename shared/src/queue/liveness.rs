@@ -9,7 +9,7 @@ use std::{collections::HashMap, time::Duration};
 use chrono::{DateTime, Utc};
 
 use super::{
-    backoff::RetryPolicy,
+    backoff::{RetryPolicy, whole_seconds_after},
     job::{JOB_TYPE, LastResult, Priority},
 };
 use crate::{
@@ -218,7 +218,7 @@ async fn take_over(
     crash_budget: u32,
 ) -> Result<u64, sqlx::Error> {
     close_attempts(tx, now, dead).await?;
-    count_crashes(tx, now, dead, crash_budget).await?;
+    count_crashes(tx, now, dead, policy, crash_budget).await?;
     let superseded = end_held(
         tx,
         now,
@@ -319,11 +319,14 @@ async fn count_crashes(
     tx: &mut WriteTx,
     now: DateTime<Utc>,
     dead: &str,
+    policy: &RetryPolicy,
     crash_budget: u32,
 ) -> Result<(), sqlx::Error> {
     sqlx::query(
         "UPDATE relay_sync
          SET crashes = crashes + 1,
+             -- Its call may still be under way.
+             settle_at = max($4, coalesce(settle_at, 0)),
              quarantined_at = CASE WHEN crashes + 1 >= $2 THEN $3 ELSE quarantined_at END
          WHERE relay_id IN (
              SELECT replace(idempotency_key, ':running', '')
@@ -335,6 +338,7 @@ async fn count_crashes(
     .bind(dead)
     .bind(crash_budget)
     .bind(now.timestamp())
+    .bind(whole_seconds_after(now, policy.settle_after))
     .execute(&mut *tx)
     .await?;
     Ok(())

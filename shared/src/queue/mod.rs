@@ -12,20 +12,27 @@
 
 mod backend;
 mod backoff;
+mod circuit;
 mod claim;
+mod conflict;
 mod engine;
 mod enqueue;
+mod failure;
+mod failure_group;
 mod job;
 mod liveness;
 pub mod outcome;
+pub mod probe;
 mod reconcile;
+pub mod settings;
+mod settle;
 mod transition;
 mod turn;
 
 pub use backend::{SyncBackend, SyncLayer};
 pub use backoff::RetryPolicy;
 pub use claim::ClaimedSync;
-pub use engine::{Engine, EngineConfig, EngineEnd, EngineError};
+pub use engine::{Engine, EngineConfig, EngineError};
 pub use enqueue::{Enqueue, Enqueued, enqueue, enqueue_first};
 pub use job::{JOB_TYPE, Priority, SyncJob};
 pub use reconcile::reconcile;

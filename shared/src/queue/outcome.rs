@@ -6,8 +6,9 @@
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
+pub use super::failure::fail;
 use super::{
-    backoff::{RetryPolicy, whole_seconds_after},
+    backoff::RetryPolicy,
     claim::ClaimedSync,
     enqueue::{Enqueue, enqueue},
     job::{LastResult, Priority},
@@ -17,13 +18,10 @@ use crate::{
     db::WriteTx,
     domain::{
         ActivityType, AttemptId, FailureKind, Generation, JobId, RelayId, SyncFailure, SyncReport,
-        Verb,
+        Verb, ZooidDomain,
     },
     repositories::{activity, relay},
 };
-
-/// The longest pause a Retry-After may ask for.
-const RETRY_AFTER_CAP: std::time::Duration = std::time::Duration::from_hours(1);
 
 /// One run of a job: what its outcome must name.
 #[derive(Debug, Clone)]
@@ -34,6 +32,10 @@ pub struct Run {
     pub attempt: AttemptId,
     /// The relay.
     pub relay: RelayId,
+    /// The target that serves it.
+    pub target: ZooidDomain,
+    /// The host name that was asked for.
+    pub host: String,
     /// The generation that was sent.
     pub generation: Generation,
     /// Attempts of this job, this one included.
@@ -48,6 +50,8 @@ impl From<&ClaimedSync> for Run {
             job: sync.job.clone(),
             attempt: sync.attempt,
             relay: sync.desired.id.clone(),
+            target: sync.desired.zooid_domain.clone(),
+            host: sync.desired.host(),
             generation: sync.desired.generation,
             attempts: sync.attempts,
             max_attempts: sync.max_attempts,
@@ -94,7 +98,7 @@ pub enum Care {
     EachAlone,
 }
 
-/// Records every outcome.
+/// Records every outcome. Answers those that the database refused whatever was tried: they are to be recorded later.
 ///
 /// # Errors
 /// With [`Care::Together`], when the database refuses any of them; with [`Care::EachAlone`] only when the transaction is
@@ -105,7 +109,8 @@ pub async fn record(
     policy: &RetryPolicy,
     finished: &[Finished],
     care: Care,
-) -> Result<(), sqlx::Error> {
+) -> Result<Vec<Finished>, sqlx::Error> {
+    let mut refused = Vec::new();
     match care {
         Care::Together => {
             let accepted: Vec<Acceptance<'_>> =
@@ -123,11 +128,13 @@ pub async fn record(
                     None => record_unaccepted(tx, now, policy, outcome).await,
                 };
                 let recorded = tx.settle(step, recorded).await;
-                replace_refused(tx, now, policy, &outcome.run, recorded).await?;
+                if !replace_refused(tx, now, policy, &outcome.run, recorded).await? {
+                    refused.push(outcome.clone());
+                }
             }
         }
     }
-    Ok(())
+    Ok(refused)
 }
 
 /// Records an outcome other than an acceptance; those are recorded together.
@@ -157,6 +164,7 @@ pub struct Acceptance<'a> {
     run: &'a Run,
     attempt: i64,
     relay: &'a RelayId,
+    target: &'a ZooidDomain,
     job: &'a JobId,
     generation: i64,
     verb: Option<Verb>,
@@ -184,6 +192,7 @@ impl<'a> Acceptance<'a> {
             run,
             attempt: run.attempt.get(),
             relay: &run.relay,
+            target: &run.target,
             job: &run.job,
             generation: run.generation.get(),
             verb,
@@ -236,6 +245,7 @@ pub async fn complete(
             "WITH done AS MATERIALIZED (
                  SELECT
                      value ->> 'relay' AS relay,
+                     value ->> 'attempt' AS attempt,
                      value ->> 'generation' AS generation,
                      value ->> 'accepted' AS accepted
                  FROM json_each($1)
@@ -246,11 +256,29 @@ pub async fn complete(
                  synced_at = $2,
                  sync_error = CASE WHEN done.generation >= desired_generation THEN '' ELSE sync_error END,
                  failure_kind = CASE WHEN done.generation >= desired_generation THEN NULL ELSE failure_kind END,
+                 failure_group_id = CASE WHEN done.generation >= desired_generation THEN NULL ELSE failure_group_id END,
                  failed_generation = CASE WHEN done.generation >= failed_generation THEN NULL ELSE failed_generation END,
+                 settle_at = CASE
+                     WHEN settle_at IS NULL THEN NULL
+                     WHEN (SELECT started_at FROM sync_attempt WHERE id = done.attempt) >= settle_at * 1000 THEN NULL
+                     ELSE settle_at
+                 END,
                  not_before = NULL,
+                 blocked_by = NULL,
+                 failure_streak = 0,
+                 faults = 0,
                  crashes = 0
              FROM done
-             WHERE relay_sync.relay_id = done.relay",
+             WHERE relay_sync.relay_id = done.relay;
+             -- A target that accepts is well: also for the pauses between its probes.
+             UPDATE target
+             SET failures = 0,
+                 several_relays = 0,
+                 first_failed_relay = NULL,
+                 probe_failures = 0
+             WHERE (failures > 0 OR probe_failures > 0)
+               AND circuit_state = 'closed'
+               AND name IN (SELECT value ->> 'target' FROM json_each($1))",
         )
         .bind(to_json(&in_time)?)
         .bind(now.timestamp_millis())
@@ -270,85 +298,6 @@ pub async fn complete(
     Ok(())
 }
 
-/// zooid did not accept it: the attempt keeps why, and the job waits for its next run, gives way to a waiting twin, or is
-/// given up.
-///
-/// # Errors
-/// When the database refuses; then nothing of this call holds.
-pub async fn fail(
-    tx: &mut WriteTx,
-    now: DateTime<Utc>,
-    policy: &RetryPolicy,
-    run: &Run,
-    verb: Option<Verb>,
-    failure: &SyncFailure,
-) -> Result<(), sqlx::Error> {
-    let closed = sqlx::query(
-        "UPDATE sync_attempt
-         SET outcome = 'failed',
-             kind = $2,
-             verb = $3,
-             http_status = $4,
-             message = $5,
-             excerpt = $6,
-             finished_at = $7
-         WHERE id = $1
-           AND finished_at IS NULL",
-    )
-    .bind(run.attempt.get())
-    .bind(failure.kind.as_str())
-    .bind(verb.map(Verb::as_str))
-    .bind(failure.status)
-    .bind(&failure.message)
-    .bind(&failure.excerpt)
-    .bind(now.timestamp_millis())
-    .execute(&mut *tx)
-    .await?;
-    if closed.rows_affected() == 0 {
-        return send_again(tx, now, run).await;
-    }
-
-    let asked_pause = failure
-        .retry_after
-        .map(|pause| whole_seconds_after(now, pause.min(RETRY_AFTER_CAP)));
-    let given_up = run.attempts >= run.max_attempts;
-    sqlx::query(
-        "UPDATE relay_sync
-         SET sync_error = CASE WHEN $2 > synced_generation AND $2 = attempted_generation THEN $3 ELSE sync_error END,
-             failure_kind = CASE WHEN $2 > synced_generation AND $2 = attempted_generation THEN $4 ELSE failure_kind END,
-             failed_generation = CASE WHEN $5 THEN $2 ELSE failed_generation END,
-             not_before = $6,
-             -- Whatever zooid said, the worker lived to tell it.
-             crashes = 0
-         WHERE relay_id = $1",
-    )
-    .bind(run.relay.as_str())
-    .bind(run.generation.get())
-    .bind(failure.tenant_sentence())
-    .bind(failure.kind.as_str())
-    .bind(given_up)
-    .bind(asked_pause)
-    .execute(&mut *tx)
-    .await?;
-    activity::log_for_relays(tx, now, ActivityType::FailRelaySync, &[&run.relay]).await?;
-
-    let last_result = LastResult::Err(&failure.message);
-    if given_up {
-        end_jobs(tx, now, &[run.job.as_str()], last_result).await
-    } else {
-        // A server that asks for less than the schedule gets the schedule: it would use up the attempts in no time.
-        let run_at = policy
-            .run_at(now, run.attempts)
-            .max(asked_pause.unwrap_or_default());
-        let again = Waiting {
-            run_at,
-            priority: Some(Priority::Retry),
-            last_result,
-        };
-        return_to_waiting(tx, now, &run.job, again).await
-    }
-}
-
 /// The handler never started: the job goes back as it was, and the attempt does not count.
 async fn release(tx: &mut WriteTx, now: DateTime<Utc>, run: &Run) -> Result<(), sqlx::Error> {
     let closed = sqlx::query(
@@ -366,26 +315,22 @@ async fn release(tx: &mut WriteTx, now: DateTime<Utc>, run: &Run) -> Result<(), 
     if closed.rows_affected() == 0 {
         return send_again(tx, now, run).await;
     }
-    sqlx::query(
-        "UPDATE Jobs
-         SET attempts = max(attempts - 1, 0)
-         WHERE id = $1
-           AND status = 'Running'",
-    )
-    .bind(run.job.as_str())
-    .execute(&mut *tx)
-    .await?;
     let again = Waiting {
         run_at: now.timestamp(),
         priority: None,
         last_result: LastResult::Ok("the worker stopped before it started"),
+        spent: false,
     };
     return_to_waiting(tx, now, &run.job, again).await
 }
 
 /// The outcome of a run that was already counted as lost: the crash was none, nor the quarantine it led to, and whatever
 /// order zooid saw the calls in, the newest state goes out once more with a new generation.
-async fn send_again(tx: &mut WriteTx, now: DateTime<Utc>, run: &Run) -> Result<(), sqlx::Error> {
+pub(super) async fn send_again(
+    tx: &mut WriteTx,
+    now: DateTime<Utc>,
+    run: &Run,
+) -> Result<(), sqlx::Error> {
     let lost = sqlx::query(
         "UPDATE relay_sync
          SET crashes = max(crashes - 1, 0),
@@ -421,16 +366,16 @@ async fn send_again(tx: &mut WriteTx, now: DateTime<Utc>, run: &Run) -> Result<(
 }
 
 /// Puts the least in the place of an outcome that the database refused: the attempt failed by our fault, and the job goes
-/// on by the ordinary rules.
+/// on by the ordinary rules. Answers false when that was refused as well.
 async fn replace_refused(
     tx: &mut WriteTx,
     now: DateTime<Utc>,
     policy: &RetryPolicy,
     run: &Run,
     recorded: Result<(), sqlx::Error>,
-) -> Result<(), sqlx::Error> {
+) -> Result<bool, sqlx::Error> {
     let Err(refusal) = recorded else {
-        return Ok(());
+        return Ok(true);
     };
     if let Some(lost) = tx.lost_to() {
         return Err(sqlx::Error::Protocol(lost));
@@ -453,11 +398,11 @@ async fn replace_refused(
     let failed = fail(tx, now, policy, run, None, &failure).await;
     let replaced = tx.settle(step, failed).await;
     match (replaced, tx.lost_to()) {
-        (Ok(()), _) => Ok(()),
+        (Ok(()), _) => Ok(true),
         (Err(_), Some(lost)) => Err(sqlx::Error::Protocol(lost)),
         (Err(error), None) => {
-            tracing::error!(relay.id = %run.relay, job.id = %run.job, %error, "an outcome is lost; the job is taken over when this worker ends");
-            Ok(())
+            tracing::error!(relay.id = %run.relay, job.id = %run.job, %error, "the database refuses every outcome of this sync; recording it later");
+            Ok(false)
         }
     }
 }

@@ -58,6 +58,8 @@ pub(super) struct Waiting<'a> {
     pub(super) priority: Option<Priority>,
     /// How the run ended.
     pub(super) last_result: LastResult<'a>,
+    /// Whether the run counts against the job's attempts.
+    pub(super) spent: bool,
 }
 
 /// Lets a running job wait again, unless its relay has a waiting job already: then this one is superseded.
@@ -99,6 +101,7 @@ pub(super) async fn return_to_waiting(
              run_at = $2,
              last_result = $3,
              priority = coalesce($4, priority),
+             attempts = CASE WHEN $5 THEN attempts ELSE max(attempts - 1, 0) END,
              lock_by = NULL,
              lock_at = NULL,
              idempotency_key = replace(idempotency_key, ':running', '')
@@ -109,6 +112,7 @@ pub(super) async fn return_to_waiting(
     .bind(again.run_at)
     .bind(again.last_result.to_json())
     .bind(again.priority.map(Priority::number))
+    .bind(again.spent)
     .execute(&mut *tx)
     .await?;
     tx.wake(WakeKind::Worker);

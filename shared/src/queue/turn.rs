@@ -2,9 +2,10 @@
 
 use super::{
     backoff::RetryPolicy,
-    claim::{ClaimedSync, claim},
+    claim::{ClaimedSync, Suspects, claim},
     liveness::{self, Observer},
     outcome::{self, Care, Finished},
+    settle::settle,
 };
 use crate::{
     clock::SharedClock,
@@ -42,6 +43,8 @@ pub(super) struct Turn {
     pub(super) running: usize,
     /// How many jobs may be claimed.
     pub(super) free: usize,
+    /// Whether a suspect may be among them.
+    pub(super) suspects: Suspects,
     /// What is known of the other workers, when this turn beats and looks at them.
     pub(super) observer: Option<Observer>,
 }
@@ -50,6 +53,8 @@ pub(super) struct Turn {
 #[derive(Debug)]
 pub(super) struct Turned {
     pub(super) claimed: Vec<ClaimedSync>,
+    /// Outcomes that the database refused by themselves: for a later turn.
+    pub(super) refused: Vec<Finished>,
     pub(super) observer: Option<Observer>,
 }
 
@@ -69,7 +74,9 @@ pub(super) async fn take(
 async fn run(tx: &mut WriteTx, rules: &TurnRules, mut turn: Turn) -> Result<Turned, TurnError> {
     // Read in here: a turn may have waited for other writers, and times in the database follow its commits.
     let now = rules.clock.now();
-    outcome::record(tx, now, &rules.policy, &turn.finished, turn.care).await?;
+    tracing::trace!(target: "caravel::step", step = "turn.begin");
+    let refused = outcome::record(tx, now, &rules.policy, &turn.finished, turn.care).await?;
+    tracing::trace!(target: "caravel::step", step = "turn.recorded");
     if let Some(observer) = &mut turn.observer {
         liveness::beat(tx, now, &rules.worker, rules.slots, turn.running).await?;
         liveness::observe(
@@ -82,14 +89,25 @@ async fn run(tx: &mut WriteTx, rules: &TurnRules, mut turn: Turn) -> Result<Turn
             rules.crash_budget,
         )
         .await?;
+        settle(tx, now, rules.policy.max_attempts).await?;
     }
     let claimed = if turn.free > 0 {
-        claim(tx, now, &rules.worker, &rules.targets, turn.free).await?
+        claim(
+            tx,
+            now,
+            &rules.worker,
+            &rules.targets,
+            turn.free,
+            turn.suspects,
+        )
+        .await?
     } else {
         Vec::new()
     };
+    tracing::trace!(target: "caravel::step", step = "turn.claimed");
     Ok(Turned {
         claimed,
+        refused,
         observer: turn.observer,
     })
 }

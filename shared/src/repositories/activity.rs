@@ -98,7 +98,8 @@ pub async fn log_for_tenant(
     Ok(())
 }
 
-/// Adds a relay's first line to the log in the same text as the relay's own row, `columns`, and announces it after the
+/// Adds a relay's first line to the log in the same text as the relay's own row, `columns`, with the moment since which
+/// zooid has not known it, and announces it after the
 /// commit. Creates come in bursts, and each text is a way to the connection's thread and back.
 ///
 /// # Errors
@@ -126,13 +127,20 @@ pub(super) async fn insert_relay_and_log(
         column("resource_type", activity.resource_type.as_str()),
         column("resource_id", activity.resource_id.as_str()),
     ];
+    let dirty_since = [
+        column("dirty_since", now.timestamp_millis()),
+        column("relay_id", relay.id.as_str()),
+    ];
+    let (first_line, first_dirty) = (columns.len() + 1, columns.len() + line.len() + 1);
     let statement = format!(
-        "{}; {} RETURNING seq",
+        "{}; UPDATE relay_sync SET dirty_since = ${first_dirty} WHERE relay_id = ${}; {} RETURNING seq",
         insert_statement(Relay::TABLE, columns, 1),
-        insert_statement(Activity::TABLE, &line, columns.len() + 1),
+        first_dirty + 1,
+        insert_statement(Activity::TABLE, &line, first_line),
     );
     let query = bind_all(sqlx::query(AssertSqlSafe(statement)), columns);
-    let row = bind_all(query, &line).fetch_one(&mut *tx).await?;
+    let query = bind_all(query, &line);
+    let row = bind_all(query, &dirty_since).fetch_one(&mut *tx).await?;
     activity.seq = row.try_get("seq")?;
     tx.publish(activity);
     Ok(())

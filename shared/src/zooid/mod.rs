@@ -6,9 +6,11 @@
 mod answer;
 mod client;
 mod exchange;
+mod installation;
 pub mod nip98;
 mod renderer;
 mod sync;
 
 pub use client::{ZooidClient, ZooidClientError};
+pub use installation::{SettingsChange, Told};
 pub use renderer::Renderer;

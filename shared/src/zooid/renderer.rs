@@ -6,31 +6,39 @@
 
 use serde_json::{Value, json};
 
-use crate::config::{BlossomStorage, LiveKitConfig, S3Config};
+use crate::config::{BaseUrl, BlossomStorage, LiveKitConfig, S3Config};
 use crate::crypto::Sealer;
 use crate::domain::{DesiredRelay, RelaySecret};
 
 /// Where secrets stand in a body, the relay's own aside.
-const SECRET_POINTERS: [&str; 4] = [
+pub(super) const SECRET_POINTERS: [&str; 4] = [
     "/blossom/s3/access_key",
     "/blossom/s3/secret_key",
     "/livekit/api_key",
     "/livekit/api_secret",
 ];
 
-/// Renders what zooid should be told, for this installation: with its media storage and its calls.
+/// Renders what one zooid should be told, for this installation: with its media storage and its calls.
 #[derive(Debug, Clone)]
 pub struct Renderer {
-    storage: BlossomStorage,
-    livekit: Option<LiveKitConfig>,
-    sealer: Sealer,
+    pub(super) api_url: String,
+    pub(super) storage: BlossomStorage,
+    pub(super) livekit: Option<LiveKitConfig>,
+    pub(super) sealer: Sealer,
 }
 
 impl Renderer {
-    /// For relays that store media in `storage` and offer calls through `livekit`. `sealer` hashes what must not be kept.
+    /// For the relays of the zooid at `api_url`, which store media in `storage` and offer calls through `livekit`.
+    /// `sealer` hashes what must not be kept.
     #[must_use]
-    pub fn new(storage: BlossomStorage, livekit: Option<LiveKitConfig>, sealer: Sealer) -> Self {
+    pub fn new(
+        api_url: &BaseUrl,
+        storage: BlossomStorage,
+        livekit: Option<LiveKitConfig>,
+        sealer: Sealer,
+    ) -> Self {
         Self {
+            api_url: api_url.url().to_string(),
             storage,
             livekit,
             sealer,
@@ -83,12 +91,14 @@ impl Renderer {
     }
 
     /// What we remember of a configuration that zooid accepted: JSON with sorted keys, without the relay's own secret,
-    /// which never changes, and with the installation's secrets as keyed hashes.
+    /// which never changes, and with the installation's secrets as keyed hashes. `api_url` says which zooid it was.
     ///
     /// Two records differ if zooid has to be told. They also differ after a rotation of the sealing key.
     #[must_use]
     pub fn accepted_record(&self, relay: &DesiredRelay) -> String {
-        let mut record = canonical(self.patch_body(relay));
+        let mut record = self.patch_body(relay);
+        record["api_url"] = Value::from(self.api_url.as_str());
+        let mut record = canonical(record);
         for pointer in SECRET_POINTERS {
             if let Some(value) = record.pointer_mut(pointer) {
                 let secret = value.as_str().unwrap_or_default();
@@ -96,19 +106,6 @@ impl Renderer {
             }
         }
         record.to_string()
-    }
-
-    /// A keyed hash of all that this installation contributes to a configuration. When it changes, every relay has to
-    /// be told.
-    #[must_use]
-    pub fn fingerprint(&self) -> String {
-        let s3 = match &self.storage {
-            BlossomStorage::S3(s3) => Some(bucket_section(s3)),
-            BlossomStorage::Local => None,
-        };
-        let services = canonical(json!([s3, self.livekit.as_ref().map(livekit_section)]));
-        self.sealer
-            .keyed_hash("zooid/services", services.to_string().as_bytes())
     }
 }
 
@@ -119,7 +116,7 @@ fn s3_section(relay: &DesiredRelay, s3: &S3Config) -> Value {
     section
 }
 
-fn bucket_section(s3: &S3Config) -> Value {
+pub(super) fn bucket_section(s3: &S3Config) -> Value {
     json!({
         // zooid reads "" as Amazon's own.
         "endpoint": s3.endpoint.as_deref().unwrap_or_default(),
@@ -130,7 +127,7 @@ fn bucket_section(s3: &S3Config) -> Value {
     })
 }
 
-fn livekit_section(livekit: &LiveKitConfig) -> Value {
+pub(super) fn livekit_section(livekit: &LiveKitConfig) -> Value {
     json!({
         "server_url": livekit.server_url.as_str(),
         "api_key": livekit.api_key.expose(),
@@ -139,7 +136,7 @@ fn livekit_section(livekit: &LiveKitConfig) -> Value {
 }
 
 /// The same value without what is null and with the keys of every object sorted, whatever order serde's maps keep.
-fn canonical(value: Value) -> Value {
+pub(super) fn canonical(value: Value) -> Value {
     match value {
         Value::Object(map) => {
             let mut entries: Vec<_> = map
@@ -158,7 +155,7 @@ fn canonical(value: Value) -> Value {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use proptest::prelude::*;
 
     use super::*;
@@ -168,14 +165,14 @@ mod tests {
     };
 
     const SECRET: &str = "1111111111111111111111111111111111111111111111111111111111111111";
-    const S3: [(&str, &str); 5] = [
+    pub(in crate::zooid) const S3: [(&str, &str); 5] = [
         ("BLOSSOM_S3_ENDPOINT", "https://s3.example.com"),
         ("BLOSSOM_S3_REGION", "eu"),
         ("BLOSSOM_S3_BUCKET", "media"),
         ("BLOSSOM_S3_ACCESS_KEY", "AKIA-access"),
         ("BLOSSOM_S3_SECRET_KEY", "s3/secret+key"),
     ];
-    const LIVEKIT: [(&str, &str); 3] = [
+    pub(in crate::zooid) const LIVEKIT: [(&str, &str); 3] = [
         ("LIVEKIT_URL", "wss://rooms.example.com"),
         ("LIVEKIT_API_KEY", "lk-key"),
         ("LIVEKIT_API_SECRET", "lk-secret"),
@@ -186,7 +183,7 @@ mod tests {
         RelaySecret::parse(SECRET.as_bytes()).unwrap()
     }
 
-    fn desired() -> DesiredRelay {
+    pub(in crate::zooid) fn desired() -> DesiredRelay {
         let id = "01j9zx3v8qj5s3r5t3n0v2k4m6".parse().unwrap();
         let subdomain: Subdomain = "my-relay".parse().unwrap();
         DesiredRelay {
@@ -202,7 +199,7 @@ mod tests {
         }
     }
 
-    fn renderer_with(change: &[(&str, &str)]) -> Renderer {
+    pub(in crate::zooid) fn renderer_with(change: &[(&str, &str)]) -> Renderer {
         let required = [
             ("CARAVEL_SECRETS_KEY", SECRET),
             ("ZOOID_API_URL", "http://127.0.0.1:3334"),
@@ -211,7 +208,8 @@ mod tests {
         ];
         let source = required.iter().chain(change).copied().collect::<Source>();
         let config = WorkerConfig::load(&source).unwrap();
-        Renderer::new(config.storage, config.livekit, config.sealer)
+        let api_url = &config.targets[0].zooid.api_url;
+        Renderer::new(api_url, config.storage, config.livekit, config.sealer)
     }
 
     fn renderer(s3: bool, livekit: bool) -> Renderer {
@@ -330,27 +328,9 @@ mod tests {
     #[test]
     fn the_record_has_sorted_keys() {
         let record = renderer(false, false).accepted_record(&desired());
-        assert!(record.starts_with(r#"{"blossom":{"adapter":"local","enabled":true},"groups":"#));
-    }
-
-    #[test]
-    fn the_fingerprint_changes_with_every_service() {
-        let all = renderer(true, true).fingerprint();
-        assert_eq!(renderer(true, true).fingerprint(), all);
-        for other in [
-            renderer(false, true),
-            renderer(true, false),
-            renderer(false, false),
-        ] {
-            assert_ne!(other.fingerprint(), all);
-        }
-        let rotated = [
-            &LIVEKIT[..],
-            &S3[..4],
-            &[("BLOSSOM_S3_SECRET_KEY", "another")],
-        ]
-        .concat();
-        assert_ne!(renderer_with(&rotated).fingerprint(), all);
+        assert!(record.starts_with(
+            r#"{"api_url":"http://127.0.0.1:3334/","blossom":{"adapter":"local","enabled":true},"groups":"#
+        ));
     }
 
     prop_compose! {

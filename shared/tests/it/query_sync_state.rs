@@ -12,9 +12,13 @@ use crate::fixture::{Fixture, MAX_ATTEMPTS, START};
 const NO_JOB: &str = "UPDATE Jobs SET status = 'Done', idempotency_key = NULL";
 const IN_STEP: &str =
     "UPDATE relay_sync SET synced_generation = desired_generation, synced_at = 1, accepted = '{}'";
-const RETRYING: &str = "UPDATE Jobs SET attempts = 2, run_at = run_at + 30";
+const RETRYING: &str =
+    "UPDATE Jobs SET attempts = 2, run_at = run_at + 30; UPDATE relay_sync SET failure_streak = 2";
 const RUNS: &str = "INSERT INTO Jobs (job, id, job_type, status, attempts, max_attempts, run_at, idempotency_key)
-                    SELECT x'00', 'running', 'sync_relay', 'Running', 4, 25, 0, id || ':running' FROM relay";
+                    SELECT x'00', 'running', 'sync_relay', 'Pending', 4, 25, 0, id || ':claimed' FROM relay;
+                    UPDATE Jobs
+                    SET status = 'Running', idempotency_key = (SELECT id FROM relay) || ':running'
+                    WHERE id = 'running'";
 const GIVEN_UP: &str = "UPDATE relay_sync SET attempted_generation = desired_generation, failed_generation = desired_generation,
                         failure_kind = 'invalid', sync_error = 'Refused.'";
 const QUARANTINED: &str = "UPDATE relay_sync SET quarantined_at = 1";
@@ -35,15 +39,15 @@ async fn the_first_that_applies_decides_the_state() {
         (Pending, waiting, &[]),
         (Pending, waiting, &[CLOSED]),
         (Pending, waiting, &[OTHER_TARGET_OPEN]),
-        (Pending, waiting, &[IN_STEP]),
+        (Synced, waiting, &[IN_STEP]),
         (Pending, None, &[NO_JOB]),
-        (Pending, waiting, &[GIVEN_UP]),
+        (Failed, waiting, &[GIVEN_UP]),
         (Retrying, retry, &[RETRYING]),
         (Held, waiting, &[OPEN]),
         (Held, retry, &[RETRYING, OPEN]),
         (Held, waiting, &[TARGET_PAUSED]),
-        (Pending, waiting, &[IN_STEP, OPEN]),
-        (Pending, None, &[NO_JOB, OPEN]),
+        (Synced, waiting, &[IN_STEP, OPEN]),
+        (Held, None, &[NO_JOB, OPEN]),
         (Failed, None, &[NO_JOB, GIVEN_UP]),
         (Failed, None, &[NO_JOB, GIVEN_UP, OPEN]),
         (Synced, None, &[NO_JOB, IN_STEP]),

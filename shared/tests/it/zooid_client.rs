@@ -63,8 +63,13 @@ impl Fixture {
         let config = config(&sim.api_url(), &keys, timeout, &SERVICES);
         let redactor = config.redactor();
         Self {
-            client: ZooidClient::new(config.zooid, redactor, clock).unwrap(),
-            renderer: Renderer::new(config.storage, config.livekit, config.sealer),
+            client: ZooidClient::new(config.targets[0].zooid.clone(), redactor, clock).unwrap(),
+            renderer: Renderer::new(
+                &config.targets[0].zooid.api_url,
+                config.storage,
+                config.livekit,
+                config.sealer,
+            ),
             sim,
             keys,
             _dir: dir,
@@ -229,7 +234,12 @@ async fn a_patch_removes_services_that_the_installation_no_longer_has() {
         Duration::from_secs(5),
         &[],
     );
-    let renderer = Renderer::new(config.storage, config.livekit, config.sealer);
+    let renderer = Renderer::new(
+        &config.targets[0].zooid.api_url,
+        config.storage,
+        config.livekit,
+        config.sealer,
+    );
 
     zooid
         .client
@@ -553,8 +563,18 @@ async fn an_answer_without_end_is_not_read_to_its_end() {
     });
     let config = config(&url, &Keys::generate(), Duration::from_secs(9), &[]);
     let redactor = config.redactor();
-    let renderer = Renderer::new(config.storage, config.livekit, config.sealer);
-    let client = ZooidClient::new(config.zooid, redactor, Arc::new(SystemClock)).unwrap();
+    let renderer = Renderer::new(
+        &config.targets[0].zooid.api_url,
+        config.storage,
+        config.livekit,
+        config.sealer,
+    );
+    let client = ZooidClient::new(
+        config.targets[0].zooid.clone(),
+        redactor,
+        Arc::new(SystemClock),
+    )
+    .unwrap();
     let relay = DesiredRelay {
         ever_accepted: true,
         ..relay("mine", 'a')

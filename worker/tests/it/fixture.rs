@@ -79,6 +79,8 @@ impl Fixture {
             max_attempts: 5,
             base: Duration::from_mins(1),
             cap: Duration::from_mins(15),
+            call_deadline: Duration::from_secs(5),
+            settle_after: Duration::from_mins(1),
         };
         let config = RunConfig {
             engine: EngineConfig {
@@ -154,4 +156,13 @@ pub fn unreachable() -> SyncReport {
             taken: None,
         }),
     }
+}
+
+/// Why rows could not be arranged.
+#[derive(Debug, thiserror::Error)]
+pub enum WriteFailed {
+    #[error(transparent)]
+    Sql(#[from] sqlx::Error),
+    #[error(transparent)]
+    Write(#[from] shared::db::WriteError),
 }

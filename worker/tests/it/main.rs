@@ -4,4 +4,7 @@
 
 mod drain;
 mod fixture;
+mod installation;
 mod running;
+mod settings;
+mod targets;

@@ -10,7 +10,7 @@ use std::{
 
 use tokio::sync::Semaphore;
 
-use crate::fixture::{Fixture, SYNCED, accepted, unreachable};
+use crate::fixture::{Fixture, SYNCED, WriteFailed, accepted, unreachable};
 
 const DRAIN: Duration = Duration::from_secs(30);
 
@@ -49,7 +49,7 @@ async fn a_failed_sync_waits_for_its_time_and_no_other_relay_waits_for_it() {
     fixture
         .until(
             1,
-            "SELECT count(*) FROM Jobs WHERE status = 'Pending' AND attempts = 1",
+            "SELECT count(*) FROM relay_sync WHERE state = 'retrying' AND failure_streak = 1",
         )
         .await;
 
@@ -144,7 +144,7 @@ async fn a_relay_that_lost_its_job_is_found_by_the_periodic_look() {
     fixture
         .db
         .write(
-            async move |tx: &mut shared::db::WriteTx| -> Result<(), Lost> {
+            async move |tx: &mut shared::db::WriteTx| -> Result<(), WriteFailed> {
                 sqlx::query("DELETE FROM Jobs").execute(&mut *tx).await?;
                 Ok(())
             },
@@ -155,12 +155,4 @@ async fn a_relay_that_lost_its_job_is_found_by_the_periodic_look() {
     fixture.start(1, DRAIN, async |_| accepted()).await;
 
     fixture.until(1, SYNCED).await;
-}
-
-#[derive(Debug, thiserror::Error)]
-enum Lost {
-    #[error(transparent)]
-    Sql(#[from] sqlx::Error),
-    #[error(transparent)]
-    Write(#[from] shared::db::WriteError),
 }

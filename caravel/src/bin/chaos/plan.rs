@@ -121,26 +121,15 @@ impl Stream {
 
 impl Life {
     fn draw(chance: &mut StdRng, program: Program, temper: Temper) -> Self {
-        let (killed_after, most_steps) = match temper {
-            Temper::Restless => (millis(chance, 50, 1_600), 4),
-            Temper::Steady => (millis(chance, 3_000, 12_000), 30),
-        };
-        let of_program: &[&str] = match program {
-            Program::Api => &steps::REQUEST,
-            Program::Worker => &steps::SYNC,
-        };
-        let all: Vec<&str> = steps::WRITE.iter().chain(of_program).copied().collect();
-        let armed = match all.choose(chance) {
-            Some(step) if chance.random_bool(0.75) => Some(Armed {
-                step: (*step).to_owned(),
-                nth: chance.random_range(1..=most_steps),
-                action: if chance.random_bool(0.75) {
-                    Action::Kill
-                } else {
-                    Action::Stop
-                },
-            }),
-            Some(_) | None => None,
+        let armed = chance
+            .random_bool(0.75)
+            .then(|| Self::draw_step(chance, program, temper))
+            .flatten();
+        let killed_after = match (temper, &armed) {
+            (Temper::Restless, None) => millis(chance, 50, 1_600),
+            // Time to come to the step.
+            (Temper::Restless, Some(_)) => millis(chance, 500, 2_500),
+            (Temper::Steady, _) => millis(chance, 3_000, 12_000),
         };
         let stopped_after = chance
             .random_bool(0.2)
@@ -152,6 +141,31 @@ impl Life {
             killed_after,
         }
     }
+
+    fn draw_step(chance: &mut StdRng, program: Program, temper: Temper) -> Option<Armed> {
+        let groups: &[&[&str]] = match program {
+            Program::Api => &[&steps::WRITE, &steps::REQUEST],
+            Program::Worker => &[&steps::WRITE, &steps::TURN, &steps::SYNC],
+        };
+        // Each group as often as another: a process makes many writes before it has made a sync.
+        let step = *groups.choose(chance)?.choose(chance)?;
+        let is_rare = steps::SYNC.contains(&step);
+        let most = match (temper, is_rare) {
+            (Temper::Restless, true) => 1,
+            (Temper::Restless, false) => 4,
+            (Temper::Steady, true) => 8,
+            (Temper::Steady, false) => 30,
+        };
+        Some(Armed {
+            step: step.to_owned(),
+            nth: chance.random_range(1..=most),
+            action: if chance.random_bool(0.75) {
+                Action::Kill
+            } else {
+                Action::Stop
+            },
+        })
+    }
 }
 
 /// A time between `from` and `to` milliseconds.
@@ -161,6 +175,8 @@ pub fn millis(chance: &mut StdRng, from: u64, to: u64) -> Duration {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     fn plan(seed: u64) -> Plan {
@@ -186,10 +202,14 @@ mod tests {
 
     #[test]
     fn every_step_is_drawn() {
-        let drawn = lives(7, 3);
-        for step in steps::WRITE.iter().chain(&steps::SYNC) {
-            let armed = drawn.iter().filter_map(|life| life.armed.as_ref());
-            assert!(armed.map(|armed| &armed.step).any(|s| s == step), "{step}");
+        let of_apis = plan(7).lives(Program::Api, 1).take(100);
+        let drawn: BTreeSet<String> = lives(7, 3)
+            .into_iter()
+            .chain(of_apis)
+            .filter_map(|life| Some(life.armed?.step))
+            .collect();
+        for step in steps::all() {
+            assert!(drawn.contains(step), "{step}");
         }
     }
 }

@@ -19,14 +19,20 @@ pub const TARGET: &str = "caravel::step";
 /// The steps of a write, whichever process makes it: the transaction has begun; its closures have run; it is durable, and
 /// nobody has been told.
 pub const WRITE: [&str; 3] = ["write.begun", "write.ran", "write.committed"];
-/// The steps of a sync beside those: nothing was sent yet; the answer is there, and nothing is recorded.
+/// The steps of a worker's turn, within its write: it begins; outcomes are recorded; jobs are claimed.
+pub const TURN: [&str; 3] = ["turn.begin", "turn.recorded", "turn.claimed"];
+/// The steps of a sync: nothing was sent yet; the answer is there, and nothing is recorded.
 pub const SYNC: [&str; 2] = ["sync.before_send", "sync.after_answer"];
 /// The step of a request beside those: all is done, and the client does not know.
 pub const REQUEST: [&str; 1] = ["api.before_answer"];
 
 /// Every step there is.
 pub fn all() -> impl Iterator<Item = &'static str> {
-    WRITE.into_iter().chain(SYNC).chain(REQUEST)
+    WRITE
+        .into_iter()
+        .chain(TURN)
+        .chain(SYNC)
+        .chain(REQUEST)
 }
 
 /// What happens to the process.

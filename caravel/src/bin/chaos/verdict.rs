@@ -248,7 +248,9 @@ async fn broken_promises(
 /// How zooid's files differ from what is wanted, and from themselves over time.
 async fn compare_with_zooid(ground: &Ground) -> anyhow::Result<Vec<String>> {
     let config = ground.worker_config()?;
+    let target = config.targets.first().context("find the one zooid")?;
     let renderer = Renderer::new(
+        &target.zooid.api_url,
         config.storage.clone(),
         config.livekit.clone(),
         config.sealer.clone(),

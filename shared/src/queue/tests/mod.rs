@@ -1,7 +1,9 @@
 //! The queue against a real database file: its keys, its recovery, and what its statements cost.
 
+mod circuit;
 mod keys;
 mod plans;
+mod policies;
 mod recovery;
 
 use std::time::Duration;
@@ -11,7 +13,7 @@ use sqlx::Row;
 
 use super::{
     Enqueue, Priority, RetryPolicy,
-    claim::{self, ClaimedSync},
+    claim::{self, ClaimedSync, Suspects},
     enqueue, liveness,
     outcome::{self, Care, End, Finished},
 };
@@ -26,6 +28,8 @@ const POLICY: RetryPolicy = RetryPolicy {
     max_attempts: 3,
     base: Duration::from_secs(1),
     cap: Duration::from_secs(8),
+    call_deadline: Duration::from_secs(5),
+    settle_after: Duration::from_mins(1),
 };
 
 #[derive(Debug, thiserror::Error)]
@@ -125,26 +129,63 @@ fn accepted(sync: &ClaimedSync) -> Finished {
 }
 
 fn refused(sync: &ClaimedSync) -> Finished {
-    let failure = SyncFailure {
-        kind: FailureKind::ServerError,
-        status: Some(500),
-        message: "zooid answered 500".to_owned(),
+    failed(sync, failure(FailureKind::ServerError, Some(500)))
+}
+
+fn failure(kind: FailureKind, status: Option<u16>) -> SyncFailure {
+    SyncFailure {
+        kind,
+        status,
+        message: format!("{kind}: what zooid said"),
         excerpt: None,
         retry_after: None,
         taken: None,
-    };
+    }
+}
+
+fn failed(sync: &ClaimedSync, failure: SyncFailure) -> Finished {
     let report = SyncReport {
         verb: Some(Verb::Patch),
-        status: Some(500),
+        status: failure.status,
         result: Err(failure),
     };
     Finished::new(sync, End::Reported(report))
 }
 
+async fn enqueue_relays(db: &Db, count: usize) {
+    db.write(async move |tx: &mut WriteTx| -> Outcome {
+        for number in 0..count {
+            enqueue_edit(tx, at(0), &relay_id(number)).await?;
+        }
+        Ok(())
+    })
+    .await
+    .unwrap();
+}
+
+async fn run_sql(db: &Db, sql: &'static str) {
+    db.write(async move |tx: &mut WriteTx| -> Outcome {
+        sqlx::query(sql).execute(&mut *tx).await?;
+        Ok(())
+    })
+    .await
+    .unwrap();
+}
+
+/// The only row and column that `sql` answers, as text.
+async fn one(db: &Db, sql: &'static str) -> String {
+    let text: Option<String> =
+        sqlx::query_scalar(sqlx::AssertSqlSafe(format!("SELECT CAST(({sql}) AS TEXT)")))
+            .fetch_one(db.readers())
+            .await
+            .unwrap();
+    text.unwrap_or_else(|| "NULL".to_owned())
+}
+
 async fn claim_all(db: &Db, now: DateTime<Utc>, worker: &str, slots: usize) -> Vec<ClaimedSync> {
     let worker = worker_id(worker);
     db.write(async move |tx: &mut WriteTx| -> Outcome<_> {
-        Ok(claim::claim(tx, now, &worker, &[target()], slots).await?)
+        Ok(claim::claim(tx, now, &worker, &[target()], slots, Suspects::One).await?)
     })
     .await
     .unwrap()
@@ -152,7 +193,8 @@ async fn claim_all(db: &Db, now: DateTime<Utc>, worker: &str, slots: usize) -> V
 
 async fn record(db: &Db, now: DateTime<Utc>, finished: Vec<Finished>) {
     db.write(async move |tx: &mut WriteTx| -> Outcome {
-        Ok(outcome::record(tx, now, &POLICY, &finished, Care::EachAlone).await?)
+        outcome::record(tx, now, &POLICY, &finished, Care::EachAlone).await?;
+        Ok(())
     })
     .await
     .unwrap();

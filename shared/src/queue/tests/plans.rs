@@ -55,10 +55,18 @@ async fn statements(db: &Db) -> Vec<String> {
                 Finished::new(sync, End::NotStarted)
             }] {
                 edit(tx, at(0), &relay).await?;
-                let claimed = claim::claim(tx, at(60), &me, &[target()], 1).await?;
+                let claimed = claim::claim(tx, at(60), &me, &[target()], 1, Suspects::One).await?;
                 outcome::record(tx, at(60), &POLICY, &[end(&claimed[0])], Care::Together).await?;
             }
-            let lost = claim::claim(tx, at(120), &worker_id("silent"), &[target()], 1).await?;
+            let lost = claim::claim(
+                tx,
+                at(120),
+                &worker_id("silent"),
+                &[target()],
+                1,
+                Suspects::One,
+            )
+            .await?;
             let mut observer = Observer::new(Duration::from_secs(10));
             for look in 0..=4 {
                 liveness::beat(tx, at(120), &me, 100, 0).await?;
@@ -68,7 +76,8 @@ async fn statements(db: &Db) -> Vec<String> {
             outcome::record(tx, at(121), &POLICY, &[accepted(&lost[0])], Care::EachAlone).await?;
             crate::queue::reconcile(tx, at(121), Duration::from_secs(30), 3).await?;
             liveness::sign_off(tx, at(121), &me).await?;
-            Ok(tx.ran.iter().cloned().collect())
+            let ran = tx.ran.iter().flat_map(|text| text.split(";\n"));
+            Ok(ran.map(str::to_owned).collect())
         })
         .await
         .unwrap();

@@ -35,17 +35,6 @@ async fn observe_until_dead(db: &Db, now: DateTime<Utc>, crash_budget: u32) {
     .unwrap();
 }
 
-async fn enqueue_relays(db: &Db, count: usize) {
-    db.write(async move |tx: &mut WriteTx| -> Outcome {
-        for number in 0..count {
-            enqueue_edit(tx, at(0), &relay_id(number)).await?;
-        }
-        Ok(())
-    })
-    .await
-    .unwrap();
-}
-
 #[tokio::test]
 async fn ten_orphaned_jobs_some_with_a_waiting_twin_are_recovered_in_one_sweep() {
     let (_folder, db) = database().await;
@@ -77,7 +66,12 @@ async fn ten_orphaned_jobs_some_with_a_waiting_twin_are_recovered_in_one_sweep()
     .await
     .unwrap();
     assert_eq!(lost, 10);
-    assert_eq!(claim_all(&db, at(14), "observer", 100).await.len(), 10);
+    // One at a time: any of them may have been what the worker died of.
+    for _ in 0..10 {
+        let claimed = claim_all(&db, at(14), "observer", 100).await;
+        assert_eq!(claimed.len(), 1);
+        record(&db, at(14), vec![accepted(&claimed[0])]).await;
+    }
 }
 
 #[tokio::test]
@@ -239,6 +233,7 @@ async fn a_retry_after_holds_back_the_edit_that_waits_behind_it() {
         ..
     }) = &mut throttled.end
     {
+        failure.kind = FailureKind::Throttled;
         failure.retry_after = Some(Duration::from_mins(2));
     }
 
@@ -297,7 +292,8 @@ async fn a_bad_row_is_replaced_by_our_fault_and_its_neighbours_are_recorded() {
     let together = db
         .write(async move |tx: &mut WriteTx| -> Outcome {
             let both = [refused, neighbour];
-            Ok(outcome::record(tx, at(2), &POLICY, &both, Care::Together).await?)
+            outcome::record(tx, at(2), &POLICY, &both, Care::Together).await?;
+            Ok(())
         })
         .await;
     assert!(together.is_err(), "together, one refusal refuses the write");
@@ -379,7 +375,11 @@ async fn the_sync_commands_record_and_log_what_became_of_a_run() {
         announced.try_recv().unwrap().activity_type,
         ActivityType::FailRelaySync
     );
-    assert_eq!(jobs(&db).await, ["Pending|1|0"]);
+    assert_eq!(
+        jobs(&db).await,
+        ["Pending|0|0"],
+        "the target's disk is no fault of the relay's"
+    );
     let run = Run::from(&claim_all(&db, at(10), "w", 1).await[0]);
     command
         .complete_relay_sync(run, Verb::Post, 201, "{}".to_owned())
@@ -390,7 +390,7 @@ async fn the_sync_commands_record_and_log_what_became_of_a_run() {
         announced.try_recv().unwrap().activity_type,
         ActivityType::CompleteRelaySync
     );
-    assert_eq!(jobs(&db).await, ["Done|2|-"]);
+    assert_eq!(jobs(&db).await, ["Done|1|-"]);
     let state: (i64, String) =
         sqlx::query_as("SELECT synced_generation, sync_error FROM relay_sync")
             .fetch_one(db.readers())

@@ -19,6 +19,8 @@ pub struct DesiredState {
     pub desired: DesiredRelay,
     /// The generation zooid last accepted, 0 for never.
     pub synced_generation: i64,
+    /// Workers lost in a row while they held it.
+    pub crashes: u32,
     /// The relay's secret key, sealed with its id as associated data.
     pub secret: Sealed,
 }
@@ -43,7 +45,8 @@ pub async fn desired_states(
              relay.status,
              relay.custom_domain_verified,
              relay.secret,
-             relay_sync.synced_generation, ",
+             relay_sync.synced_generation,
+             relay_sync.crashes, ",
         settings_columns!(),
         " FROM json_each($1) AS wanted
           CROSS JOIN relay ON relay.id = wanted.value
@@ -103,6 +106,7 @@ impl FromRow<'_, SqliteRow> for DesiredState {
                 ever_accepted: synced_generation > 0,
             },
             synced_generation,
+            crashes: row.try_get("crashes")?,
             secret: Sealed::parse(secret).map_err(|error| undecodable("secret", error))?,
         })
     }

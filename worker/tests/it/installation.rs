@@ -1,0 +1,217 @@
+//! A database, one zooid for each domain, and workers as configurations make them. All of them share one clock, which
+//! runs only while a test waits.
+
+use std::{sync::Arc, time::Duration};
+
+use chrono::DateTime;
+use shared::{
+    clock::ManualClock,
+    command::{Command, Context, Entropy, Trace},
+    config::{Source, WorkerConfig},
+    crypto::{Sealer, SecretsKey},
+    db::{DatabaseOptions, Db, Role, Synchronous, WriteTx},
+    domain::{NewRelay, NewTenant, PlanId, Pubkey, Relay, RelaySettings},
+};
+use tokio_util::sync::CancellationToken;
+use worker::{Ended, RunningWorker, start_configured};
+use zooid_sim::{SimConfig, ZooidSim};
+
+use crate::fixture::WriteFailed;
+
+const OWNER: &str = "79be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798";
+pub const SECRETS_KEY: [u8; 32] = [7; 32];
+pub const EU: &str = "eu.example.com";
+pub const US: &str = "us.example.com";
+
+/// The keys that the zooids let in, one each, and their public halves.
+const KEYS: [(&str, &str); 2] = [
+    (
+        "0000000000000000000000000000000000000000000000000000000000000001",
+        "79be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798",
+    ),
+    (
+        "0000000000000000000000000000000000000000000000000000000000000002",
+        "c6047f9441ed7d6d3045406e95c07cd85c778e4b8cef3ca7abac09b95c709ee5",
+    ),
+];
+
+pub struct Installation {
+    pub eu: ZooidSim,
+    pub us: ZooidSim,
+    pub db: Db,
+    pub clock: ManualClock,
+    command: Command,
+    folder: tempfile::TempDir,
+}
+
+/// A worker that runs, and what ends it.
+pub struct Worker {
+    running: RunningWorker,
+    stop: CancellationToken,
+    db: Db,
+    clock: ManualClock,
+}
+
+impl Worker {
+    pub async fn stop(self) {
+        self.stop.cancel();
+        let ticking = async {
+            loop {
+                self.clock.advance(Duration::from_millis(100));
+                tokio::task::yield_now().await;
+            }
+        };
+        let ended = tokio::select! {
+            ended = self.running.ended() => ended,
+            () = ticking => unreachable!(),
+        };
+        assert_eq!(ended.unwrap(), Ended::Drained);
+        self.db.close().await;
+    }
+}
+
+impl Installation {
+    pub async fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = ManualClock::new(DateTime::from_timestamp(1_800_000_000, 0).unwrap());
+        let [eu, us] = [(EU, KEYS[0]), (US, KEYS[1])].map(|(name, (_, public))| {
+            let clock = clock.clone();
+            ZooidSim::start(SimConfig {
+                whitelist: vec![public.to_owned()],
+                clock: Arc::new(move || shared::clock::Clock::now(&clock).into()),
+                ..SimConfig::new(folder.path().join(name))
+            })
+        });
+        let db = open(&folder, Role::Interactive).await;
+        let context = Context {
+            clock: Arc::new(clock.clone()),
+            sealer: Sealer::new(SecretsKey::from_bytes(&SECRETS_KEY), Vec::new()),
+            entropy: Entropy::seeded(1),
+            max_attempts: 5,
+        };
+        let command = Command::new(db.clone(), context);
+        let tenant = NewTenant {
+            pubkey: owner(),
+            return_url: None,
+        };
+        command.create_tenant(tenant).await.unwrap();
+        Self {
+            eu: eu.await.unwrap(),
+            us: us.await.unwrap(),
+            db,
+            clock,
+            command,
+            folder,
+        }
+    }
+
+    /// A worker in a process of its own, as far as the database can tell.
+    pub async fn worker(&self, changes: &[(&str, &str)]) -> Worker {
+        let db = open(&self.folder, Role::Background).await;
+        let stop = CancellationToken::new();
+        let config = self.config(changes);
+        let clock = Arc::new(self.clock.clone());
+        let running = start_configured(db.clone(), clock, &config, stop.clone())
+            .await
+            .unwrap();
+        Worker {
+            running,
+            stop,
+            db,
+            clock: self.clock.clone(),
+        }
+    }
+
+    fn config(&self, changes: &[(&str, &str)]) -> WorkerConfig {
+        let us = self
+            .us
+            .api_url()
+            .replace("//", &format!("//{}@", KEYS[1].0));
+        let targets = format!("{EU}={},{US}={us}", self.eu.api_url());
+        let secrets_key: String = SECRETS_KEY
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        let variables = [
+            ("CARAVEL_SECRETS_KEY", secrets_key.as_str()),
+            ("ZOOID_TARGETS", &targets),
+            ("ZOOID_API_SECRET", KEYS[0].0),
+            ("BLOSSOM_S3_REGION", "eu-1"),
+            ("BLOSSOM_S3_BUCKET", "blobs"),
+            ("BLOSSOM_S3_ACCESS_KEY", "access"),
+            ("BLOSSOM_S3_SECRET_KEY", "word"),
+        ];
+        WorkerConfig::load(&variables.iter().chain(changes).copied().collect::<Source>()).unwrap()
+    }
+
+    pub async fn create(&self, domain: &str, subdomain: &str, plan: PlanId) -> Relay {
+        let new = NewRelay {
+            tenant_pubkey: owner(),
+            zooid_domain: domain.parse().unwrap(),
+            settings: RelaySettings::defaults(subdomain.parse().unwrap(), plan),
+        };
+        self.command.create_relay(Trace::none(), new).await.unwrap()
+    }
+
+    /// Changes rows, to arrange a situation.
+    pub async fn sql(&self, statement: &'static str) {
+        self.db
+            .write(async move |tx: &mut WriteTx| -> Result<(), WriteFailed> {
+                sqlx::query(statement).execute(&mut *tx).await?;
+                Ok(())
+            })
+            .await
+            .unwrap();
+    }
+
+    pub async fn text(&self, sql: &'static str) -> String {
+        sqlx::query_scalar(sql)
+            .fetch_one(self.db.readers())
+            .await
+            .unwrap()
+    }
+
+    /// Waits until a query answers `wanted`.
+    pub async fn until(&self, wanted: &str, sql: &'static str) {
+        self.until_it(sql, |text| text == wanted).await;
+    }
+
+    /// Waits until a query answers something else than `former`.
+    pub async fn until_not(&self, former: &str, sql: &'static str) {
+        self.until_it(sql, |text| text != former).await;
+    }
+
+    /// Meanwhile the clock runs, so whoever looks now and then does.
+    async fn until_it(&self, sql: &'static str, is_wanted: impl Fn(&str) -> bool) {
+        let waiting = async {
+            while !is_wanted(&self.text(sql).await) {
+                self.clock.advance(Duration::from_millis(1));
+            }
+        };
+        let waited = tokio::time::timeout(Duration::from_secs(30), waiting).await;
+        if waited.is_err() {
+            panic!("still {}: {sql}", self.text(sql).await);
+        }
+    }
+
+    /// Lets time pass in steps that a heartbeat survives.
+    pub async fn pass(&self, seconds: u32) {
+        for _ in 0..seconds * 10 {
+            self.clock.advance(Duration::from_millis(100));
+            self.text("SELECT 'time for the others'").await;
+        }
+    }
+}
+
+async fn open(folder: &tempfile::TempDir, role: Role) -> Db {
+    let options = DatabaseOptions {
+        path: folder.path().join("caravel.db"),
+        synchronous: Synchronous::Full,
+        role,
+    };
+    Db::open(options).await.unwrap()
+}
+
+fn owner() -> Pubkey {
+    OWNER.parse().unwrap()
+}
