@@ -28,11 +28,7 @@ pub const REQUEST: [&str; 1] = ["api.before_answer"];
 
 /// Every step there is.
 pub fn all() -> impl Iterator<Item = &'static str> {
-    WRITE
-        .into_iter()
-        .chain(TURN)
-        .chain(SYNC)
-        .chain(REQUEST)
+    WRITE.into_iter().chain(TURN).chain(SYNC).chain(REQUEST)
 }
 
 /// What happens to the process.
