@@ -120,7 +120,9 @@ pub struct AdminAccess(());
 
 /// The caller is an admin and signed this request.
 #[derive(Debug)]
-pub struct OperatorAccess(());
+pub struct OperatorAccess {
+    pubkey: Pubkey,
+}
 
 impl Caller {
     async fn of(state: &ApiState, request: &mut Request) -> Result<Self, ApiError> {
@@ -197,6 +199,13 @@ impl RelayAccess {
     /// With whose authority the caller acts: an admin's even on a relay of their own.
     pub fn asked_by(&self) -> AskedBy {
         self.asked_by
+    }
+}
+
+impl OperatorAccess {
+    /// The admin's key.
+    pub fn into_pubkey(self) -> Pubkey {
+        self.pubkey
     }
 }
 
@@ -277,7 +286,10 @@ impl Rule for Operator {
             Form::Request => {}
             Form::Session => return Err(ApiError::Unauthorized(Rejection::Session)),
         }
-        Caller::from_identity(state, identity).check_is_admin()?;
-        Ok(OperatorAccess(()))
+        let caller = Caller::from_identity(state, identity);
+        caller.check_is_admin()?;
+        Ok(OperatorAccess {
+            pubkey: caller.pubkey,
+        })
     }
 }

@@ -56,6 +56,11 @@ codes! {
         PUBKEY_EXISTS = "pubkey-exists", UNPROCESSABLE_ENTITY, "there is a tenant with this key already";
         TENANT_UNKNOWN = "tenant-unknown", UNPROCESSABLE_ENTITY, "the relay's tenant has never signed in: `POST /tenants` comes first";
         RELAY_DELINQUENT = "relay-delinquent", UNPROCESSABLE_ENTITY, "a relay that is off for want of payment cannot be reactivated by its tenant";
+        RELAY_QUARANTINED = "relay-quarantined", CONFLICT, "a quarantined relay is sent again only once it is released";
+        RELAY_IN_STEP = "relay-in-step", CONFLICT, "the relay is in step: there is nothing to try again";
+        TARGET_UNKNOWN = "target-unknown", NOT_FOUND, "no worker serves this target, and no relay is served by it";
+        BULK_TOKEN_INVALID = "bulk-token-invalid", UNPROCESSABLE_ENTITY, "`token` is of another action or filter, or older than an hour";
+        BULK_CHANGED = "bulk-changed", CONFLICT, "far more or fewer relays match than `expected`; the answer's `affected` says how many";
         INTERNAL = "internal", INTERNAL_SERVER_ERROR, "something is wrong on our side; the log has it under the answer's `x-request-id`";
         UNAVAILABLE = "unavailable", SERVICE_UNAVAILABLE, "the write was not carried out and can be repeated after `Retry-After` seconds";
     }
@@ -76,7 +81,8 @@ codes! {
         "icon-invalid", "`info_icon` is no http or https URL";
         "return-url-invalid", "`return_url` is no http or https URL";
         "nwc-url-invalid", "`nwc_url` is no wallet connection (NIP-47)";
-        "filter-invalid", "a filter in the URL's query has a value that cannot be";
+        "action-invalid", "`action` is none of those there are";
+        "filter-invalid", "a filter has a value that cannot be, or is not known where that matters";
     }
 }
 
@@ -130,6 +136,7 @@ struct Answer {
     status: StatusCode,
     sentence: String,
     field: Option<&'static str>,
+    affected: Option<u64>,
 }
 
 /// The envelope of failure.
@@ -140,6 +147,9 @@ struct Envelope<'a> {
     /// The field at fault, where it is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     field: Option<&'static str>,
+    /// How many relays match, where that is why.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    affected: Option<u64>,
 }
 
 impl Answer {
@@ -149,6 +159,7 @@ impl Answer {
             status: code.status,
             sentence: sentence.into(),
             field: None,
+            affected: None,
         }
     }
 
@@ -212,6 +223,29 @@ impl Answer {
                 RELAY_DELINQUENT,
                 "This relay is off because a payment is missing. It comes back once that is settled.",
             ),
+            CommandError::RelayQuarantined(_) => Self::new(
+                RELAY_QUARANTINED,
+                "This relay is quarantined. Release it, then it is sent.",
+            ),
+            CommandError::RelayInStep(_) => Self::new(
+                RELAY_IN_STEP,
+                "This relay is in step already: there is nothing to try again.",
+            ),
+            CommandError::TargetUnknown(_) => {
+                Self::new(TARGET_UNKNOWN, "There is no such target.")
+            }
+            CommandError::BulkTokenInvalid => Self::new(
+                BULK_TOKEN_INVALID,
+                "This is not what was previewed, or it was too long ago. Please look again before you act.",
+            )
+            .about("token"),
+            CommandError::BulkChanged { affected } => Self {
+                affected: Some(*affected),
+                ..Self::new(
+                    BULK_CHANGED,
+                    format!("By now {affected} relays match. Please look again before you act."),
+                )
+            },
             CommandError::Database(_) => Self::internal(),
             CommandError::Write(_) => Self::new(
                 UNAVAILABLE,
@@ -226,6 +260,7 @@ impl Answer {
             status: StatusCode::UNPROCESSABLE_ENTITY,
             sentence: rule.message.clone(),
             field: Some(rule.field),
+            affected: None,
         }
     }
 
@@ -273,8 +308,9 @@ impl IntoResponse for ApiError {
             error: &answer.sentence,
             code: answer.code,
             field: answer.field,
+            affected: answer.affected,
         };
-        // Three strings always are JSON.
+        // Strings and a number always are JSON.
         let body = serde_json::to_vec(&envelope).unwrap_or_default();
         let mut response = data::json(answer.status, body);
         if answer.status == StatusCode::SERVICE_UNAVAILABLE {

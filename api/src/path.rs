@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use axum::extract::{FromRequestParts, RawPathParams};
 use http::request::Parts;
-use shared::domain::{PlanId, Pubkey, RelayId};
+use shared::domain::{PlanId, Pubkey, RelayId, ZooidDomain};
 
 use crate::error::ApiError;
 
@@ -28,6 +28,10 @@ impl PathKey for Pubkey {
 
 impl PathKey for RelayId {
     const ENTITY: &'static str = "relay";
+}
+
+impl PathKey for ZooidDomain {
+    const ENTITY: &'static str = "target";
 }
 
 impl<S: Send + Sync, T: PathKey> FromRequestParts<S> for PathParam<T> {

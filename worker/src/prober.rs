@@ -45,14 +45,14 @@ pub(crate) struct Prober {
 impl Prober {
     /// Probes what is due until `stop`. Probes under way are dropped then; others make them when their lease is over.
     pub(crate) async fn run(self, stop: CancellationToken) {
-        let prober = Arc::new(self);
+        let this = Arc::new(self);
         let mut probes = JoinSet::new();
         loop {
-            match prober.take_due().await {
+            match this.take_due().await {
                 Ok(due) => {
                     for probe in due {
                         // Each on its own: a zooid that does not answer keeps nobody waiting for the others.
-                        probes.spawn(Arc::clone(&prober).carry_out(probe).in_current_span());
+                        probes.spawn(Arc::clone(&this).carry_out(probe).in_current_span());
                     }
                 }
                 Err(error) => tracing::warn!(
@@ -62,7 +62,7 @@ impl Prober {
             }
             tokio::select! {
                 () = stop.cancelled() => return,
-                () = prober.clock.sleep_until(prober.clock.now() + TICK) => {}
+                () = this.clock.sleep_until(this.clock.now() + TICK) => {}
             }
             while let Some(ended) = probes.try_join_next() {
                 if let Err(error) = ended {
@@ -123,7 +123,7 @@ impl Prober {
         let closed = self
             .db
             .write(async move |tx: &mut WriteTx| {
-                let said = said.as_ref().map(|()| ()).map_err(String::as_str);
+                let said = said.as_ref().copied().map_err(String::as_str);
                 Ok::<_, ProbeError>(probe::record(tx, now, &name, said).await?)
             })
             .await?;

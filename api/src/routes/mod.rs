@@ -2,6 +2,7 @@
 
 mod health;
 mod identity;
+mod operator_actions;
 mod plans;
 mod relays;
 mod syncs;
@@ -72,6 +73,7 @@ fn routes() -> Vec<Route> {
         tenants::routes(),
         relays::routes(),
         syncs::routes(),
+        operator_actions::routes(),
     ]
     .into_iter()
     .flatten()

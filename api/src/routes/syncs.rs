@@ -20,7 +20,7 @@ pub(super) fn routes() -> Vec<Route> {
 
 /// A relay on its way to zooid, as operators read it.
 #[derive(Serialize)]
-struct SyncView {
+pub(super) struct SyncView {
     relay_id: RelayId,
     tenant_pubkey: Pubkey,
     subdomain: Subdomain,

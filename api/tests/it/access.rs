@@ -35,6 +35,20 @@ fn rows() -> Vec<Row> {
         ("POST", "/relays/{id}/reactivate", OwnerOrAdmin),
         ("GET", "/relays/{id}/activity", OwnerOrAdmin),
         ("GET", "/syncs", Operator),
+        ("POST", "/operator/relays/{id}/retry", Operator),
+        ("POST", "/operator/relays/{id}/sync", Operator),
+        ("POST", "/operator/relays/{id}/cancel", Operator),
+        ("POST", "/operator/relays/{id}/pause", Operator),
+        ("POST", "/operator/relays/{id}/resume", Operator),
+        ("POST", "/operator/relays/{id}/release", Operator),
+        ("POST", "/operator/targets/{name}/pause", Operator),
+        ("POST", "/operator/targets/{name}/resume", Operator),
+        ("POST", "/operator/targets/{name}/probe", Operator),
+        ("POST", "/operator/queue/pause", Operator),
+        ("POST", "/operator/queue/resume", Operator),
+        ("POST", "/operator/bulk/preview", Operator),
+        ("POST", "/operator/bulk", Operator),
+        ("POST", "/operator/reconcile", Operator),
     ]
     .into_iter()
     .map(|(method, path, access)| Row {
@@ -110,6 +124,7 @@ async fn every_route_lets_in_whom_its_rule_names_and_nobody_else() {
             .path
             .replace("/plans/{id}", "/plans/free")
             .replace("{id}", id)
+            .replace("{name}", RELAY_DOMAIN)
             .replace("{pubkey}", &owner);
         for who in [
             Who::Nobody,

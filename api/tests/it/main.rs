@@ -10,6 +10,7 @@ mod envelope;
 mod harness;
 mod nip98;
 mod nip98_bytes;
+mod operator_actions;
 mod relay_status;
 mod relays;
 mod requests;

@@ -2,7 +2,7 @@
 
 use crate::{
     db::WriteError,
-    domain::{Pubkey, RelayId, ValidationError},
+    domain::{Pubkey, RelayId, ValidationError, ZooidDomain},
     repositories::StoreError,
 };
 
@@ -31,6 +31,24 @@ pub enum CommandError {
     /// A relay that is off for want of payment stays off for its tenant.
     #[error("relay {0} is delinquent, its tenant cannot activate it")]
     RelayDelinquent(RelayId),
+    /// A quarantined relay is sent again only once it is released.
+    #[error("relay {0} is quarantined")]
+    RelayQuarantined(RelayId),
+    /// zooid has the newest state of the relay: there is nothing to try again.
+    #[error("relay {0} is in step")]
+    RelayInStep(RelayId),
+    /// No worker serves this target, and no relay is served by it.
+    #[error("there is no target {0}")]
+    TargetUnknown(ZooidDomain),
+    /// The token was not made for this action and this filter, or too long ago.
+    #[error("the token of the preview is not valid for this action on these relays")]
+    BulkTokenInvalid,
+    /// Far more or fewer relays match than when they were previewed.
+    #[error("{affected} relays match, which is not what was previewed")]
+    BulkChanged {
+        /// How many do now.
+        affected: u64,
+    },
     /// The database refused a statement.
     #[error("cannot carry out the command in the database")]
     Database(#[from] sqlx::Error),

@@ -7,6 +7,7 @@
 pub mod billing;
 mod entropy;
 mod error;
+pub mod operator;
 mod origin;
 pub mod relay;
 pub mod relay_status;

@@ -365,7 +365,7 @@ fn targets_need_no_quotes_in_a_file() {
         .map(|entry| entry.unwrap().1)
         .collect();
 
-    assert_eq!(values, [file.clone()]);
+    assert_eq!(values, [file.as_str()]);
     assert!(!file.contains([
         '$', '#', ';', '&', '|', '<', '>', '\'', '"', '`', '*', '?', '(', '{', '[', '~', '!'
     ]));

@@ -5,6 +5,7 @@
 //! hidden with the secret keys, because nothing tells them apart.
 
 use std::fmt;
+use std::iter;
 use std::ops::Range;
 
 use base64::prelude::{BASE64_STANDARD_NO_PAD, BASE64_URL_SAFE_NO_PAD, Engine as _};
@@ -22,23 +23,51 @@ const NSEC: &[u8] = b"nsec1";
 /// The start of a wallet connection URL (NIP-47), whose `secret` parameter spends money. Some write it without `//`.
 const WALLET: &[u8] = b"nostr+walletconnect:";
 
+/// Layers of escaping that are looked through: a proxy may quote as JSON what zooid had quoted as JSON.
+const LAYERS_MAX: usize = 3;
+
+/// What stands before two hex digits in place of a byte: in URLs, in JSON (ASCII only), in Go's `%q`.
+const HEX_ESCAPES: [&[u8]; 3] = [b"%", br"\u00", br"\x"];
+
+/// Other forms of a byte: in JSON and Go's `%q`, then in HTML. Those that only put a backslash before the byte need none.
+const ESCAPES: [(&[u8], u8); 11] = [
+    (br"\\", b'\\'),
+    (br"\n", b'\n'),
+    (br"\r", b'\r'),
+    (br"\t", b'\t'),
+    (b"&amp;", b'&'),
+    (b"&lt;", b'<'),
+    (b"&gt;", b'>'),
+    (b"&quot;", b'"'),
+    (b"&#34;", b'"'),
+    (b"&#39;", b'\''),
+    (b"&#43;", b'+'),
+];
+
 /// Hides secrets in texts: those it was told of, and all that have the shape of one.
 ///
-/// Everything is found in any case, and percent-encoded as well as plain.
+/// Everything is found in any case, and escaped for URLs, JSON, Go or HTML, several layers deep, as well as plain; a known
+/// secret that itself looks escaped, one layer deep. Known secrets and hex are found across quotes and line breaks, too.
 #[derive(Clone)]
 pub struct Redactor {
-    /// Every form of every known secret.
+    /// Every form of every known secret, without separators.
     needles: Vec<Zeroizing<Vec<u8>>>,
 }
 
 impl Redactor {
     /// Knows `secrets` as they are, as base64 of either alphabet, and, for those that are hex, as base64 of the bytes
-    /// that they stand for. Empty ones are ignored.
+    /// that they stand for. Empty ones are ignored; short ones hide whatever looks like them.
     pub fn new<S: AsRef<str>>(secrets: impl IntoIterator<Item = S>) -> Self {
         let needles = secrets
             .into_iter()
-            .filter(|secret| !secret.as_ref().is_empty())
             .flat_map(|secret| forms(secret.as_ref()))
+            // A secret may itself look escaped: then it is met at the end of its layers, like all else.
+            .flat_map(|form| {
+                View::layers(&form)
+                    .map(|view| view.without_separators().bytes)
+                    .collect::<Vec<_>>()
+            })
+            .filter(|needle| !needle.is_empty())
             .collect();
         Self { needles }
     }
@@ -50,23 +79,17 @@ impl Redactor {
     #[must_use]
     pub fn redact(&self, text: &str) -> String {
         let mut hidden = Vec::new();
-        for view in [View::plain(text), View::percent_decoded(text)] {
-            let found = view.hex_runs().chain(self.secrets_in(&view.bytes));
-            hidden.extend(found.map(|range| view.offsets[range.start]..view.offsets[range.end]));
+        for view in View::layers(text) {
+            hidden.extend(view.keys_and_wallets().map(|found| view.origin(found)));
+            let run = view.without_separators();
+            let known = self
+                .needles
+                .iter()
+                .flat_map(|needle| occurrences(&run.bytes, needle));
+            hidden.extend(known.chain(run.hex_runs()).map(|found| run.origin(found)));
         }
         hidden.sort_unstable_by_key(|range| range.start);
         replace(text, &hidden)
-    }
-
-    fn secrets_in(&self, bytes: &[u8]) -> impl Iterator<Item = Range<usize>> {
-        let known = self
-            .needles
-            .iter()
-            .flat_map(|needle| occurrences(bytes, needle));
-        let nsecs = occurrences(bytes, NSEC)
-            .map(|found| up_to(bytes, found, |byte| !byte.is_ascii_alphanumeric()));
-        let wallets = occurrences(bytes, WALLET).map(|found| up_to(bytes, found, ends_a_url));
-        known.chain(nsecs).chain(wallets)
     }
 }
 
@@ -77,7 +100,7 @@ impl fmt::Debug for Redactor {
 }
 
 /// The forms in which a secret may come back to us. base64 stands without its padding: so the padded form begins.
-fn forms(secret: &str) -> Vec<Zeroizing<Vec<u8>>> {
+fn forms(secret: &str) -> Vec<Zeroizing<String>> {
     let base64 = |bytes: &[u8]| {
         [
             BASE64_STANDARD_NO_PAD.encode(bytes),
@@ -89,39 +112,74 @@ fn forms(secret: &str) -> Vec<Zeroizing<Vec<u8>>> {
     if let Ok(bytes) = hex::decode(secret).map(Zeroizing::new) {
         forms.extend(base64(&bytes));
     }
-    forms
-        .into_iter()
-        .map(|form| Zeroizing::new(form.into_bytes()))
-        .collect()
+    forms.into_iter().map(Zeroizing::new).collect()
 }
 
 /// One reading of a text, and where in the text each of its bytes comes from.
 struct View {
     bytes: Zeroizing<Vec<u8>>,
-    /// One more than there are bytes: the last is the end of the text.
-    offsets: Vec<usize>,
+    origins: Vec<Range<usize>>,
 }
 
 impl View {
-    fn plain(text: &str) -> Self {
-        Self {
+    /// The text as it is, then with a layer of escapes resolved at a time, as long as there are any.
+    fn layers(text: &str) -> impl Iterator<Item = Self> {
+        let plain = Self {
             bytes: Zeroizing::new(text.as_bytes().to_vec()),
-            offsets: (0..=text.len()).collect(),
+            origins: (0..text.len()).map(|at| at..at + 1).collect(),
+        };
+        iter::successors(Some(plain), |view| {
+            let next = view.unescaped();
+            (next.bytes.len() < view.bytes.len()).then_some(next)
+        })
+        .take(1 + LAYERS_MAX)
+    }
+
+    fn with_room_of(&self) -> Self {
+        Self {
+            bytes: Zeroizing::new(Vec::with_capacity(self.bytes.len())),
+            origins: Vec::with_capacity(self.bytes.len()),
         }
     }
 
-    fn percent_decoded(text: &str) -> Self {
-        let mut bytes = Zeroizing::new(Vec::with_capacity(text.len()));
-        let mut offsets = Vec::with_capacity(text.len() + 1);
-        let mut rest = text.as_bytes();
+    fn unescaped(&self) -> Self {
+        let mut view = self.with_room_of();
+        let mut rest = self.bytes.as_slice();
         while let Some((&first, after)) = rest.split_first() {
-            offsets.push(text.len() - rest.len());
-            let (byte, next) = percent_encoded_byte(rest).unwrap_or((first, after));
-            bytes.push(byte);
+            let from = self.bytes.len() - rest.len();
+            let (byte, next) = unescaped_byte(rest).unwrap_or((first, after));
             rest = next;
+            view.bytes.push(byte);
+            view.origins
+                .push(self.origin(from..self.bytes.len() - rest.len()));
         }
-        offsets.push(text.len());
-        Self { bytes, offsets }
+        view
+    }
+
+    /// The bytes but for blanks, control characters and quotes, which may stand where a secret was broken in two, and for
+    /// backslashes, which may stand before each of them and before themselves, in any number.
+    fn without_separators(&self) -> Self {
+        let mut view = self.with_room_of();
+        for (&byte, origin) in self.bytes.iter().zip(&self.origins) {
+            if byte != b' ' && !byte.is_ascii_control() && !b"\"'`\\".contains(&byte) {
+                view.bytes.push(byte);
+                view.origins.push(origin.clone());
+            }
+        }
+        view
+    }
+
+    /// What bytes of this view, one at least, stand for in the text.
+    fn origin(&self, range: Range<usize>) -> Range<usize> {
+        self.origins[range.start].start..self.origins[range.end - 1].end
+    }
+
+    fn keys_and_wallets(&self) -> impl Iterator<Item = Range<usize>> {
+        let keys = occurrences(&self.bytes, NSEC)
+            .map(|found| up_to(&self.bytes, found, |byte| !byte.is_ascii_alphanumeric()));
+        let wallets =
+            occurrences(&self.bytes, WALLET).map(|found| up_to(&self.bytes, found, ends_a_url));
+        keys.chain(wallets)
     }
 
     fn hex_runs(&self) -> impl Iterator<Item = Range<usize>> {
@@ -138,21 +196,34 @@ impl View {
     }
 }
 
-/// The byte that `bytes` begin with as `%` and two hex digits, and what follows them.
-fn percent_encoded_byte(bytes: &[u8]) -> Option<(u8, &[u8])> {
-    let (digits, rest) = bytes.strip_prefix(b"%")?.split_first_chunk::<2>()?;
-    let mut byte = [0];
-    hex::decode_to_slice(digits, &mut byte).ok()?;
-    Some((byte[0], rest))
+/// The byte that `bytes` begin with in an escaped form, and what follows it.
+fn unescaped_byte(bytes: &[u8]) -> Option<(u8, &[u8])> {
+    let by_digits = HEX_ESCAPES.iter().find_map(|mark| {
+        let (digits, rest) = bytes.strip_prefix(*mark)?.split_first_chunk::<2>()?;
+        let mut byte = [0];
+        hex::decode_to_slice(digits, &mut byte).ok()?;
+        Some((byte[0], rest))
+    });
+    by_digits.or_else(|| {
+        ESCAPES
+            .iter()
+            .find_map(|(form, byte)| Some((*byte, bytes.strip_prefix(*form)?)))
+    })
 }
 
 /// Where `needle` stands in `bytes`, in any case; occurrences may overlap.
 fn occurrences(bytes: &[u8], needle: &[u8]) -> impl Iterator<Item = Range<usize>> {
+    let first = needle[0].to_ascii_lowercase();
     bytes
-        .windows(needle.len())
+        .iter()
         .enumerate()
-        .filter(move |(_, window)| window.eq_ignore_ascii_case(needle))
-        .map(move |(start, window)| start..start + window.len())
+        .filter(move |(_, byte)| byte.to_ascii_lowercase() == first)
+        .map(move |(start, _)| start..start + needle.len())
+        .filter(move |range| {
+            bytes
+                .get(range.clone())
+                .is_some_and(|found| found.eq_ignore_ascii_case(needle))
+        })
 }
 
 /// `found`, prolonged to the next byte that `ends` it.
@@ -177,10 +248,11 @@ fn replace(text: &str, hidden: &[Range<usize>]) -> String {
         }
         // What overlaps the range before, or touches it, is hidden by the same mark.
         if range.start > kept_from || kept_from == 0 {
-            clean.push_str(&text[kept_from..range.start]);
+            clean.push_str(&text[kept_from..text.floor_char_boundary(range.start)]);
             clean.push_str(REDACTED);
         }
-        kept_from = range.end;
+        // A secret that looks escaped may stand for bytes that are no whole character.
+        kept_from = text.ceil_char_boundary(range.end);
     }
     clean.push_str(&text[kept_from..]);
     clean
@@ -239,7 +311,11 @@ mod tests {
                 format!("invalid secret key: {HEX}"),
                 "invalid secret key: [redacted]",
             ),
-            (format!("a {}00.", HEX.to_uppercase()), "a [redacted]."),
+            (format!("key {}00.", HEX.to_uppercase()), "key [redacted]."),
+            (
+                format!("key \"{}\" \"{}\".", &HEX[..30], &HEX[30..]),
+                "key \"[redacted]\".",
+            ),
             (
                 "key=nsec1vl029mgpspedva04g90vltkh6fvh240zqtv9k0t9af8935ke9laqsnlfe5.".to_owned(),
                 "key=[redacted].",
@@ -272,6 +348,14 @@ mod tests {
     }
 
     #[test]
+    fn a_secret_that_looks_escaped_may_end_within_a_character() {
+        assert_eq!(
+            Redactor::new([r"\xe9"]).redact("a\u{9000}b"),
+            "a[redacted]b"
+        );
+    }
+
+    #[test]
     fn debug_shows_no_secret() {
         assert_eq!(format!("{:?}", Redactor::new([S3])), "Redactor([redacted])");
     }
@@ -288,7 +372,89 @@ mod tests {
             .fold(String::new(), |all, byte| all + &format!("%{byte:02X}"))
     }
 
+    /// As Go's `encoding/json` writes a text, without the quotes around it.
+    fn json_escaped(text: &str) -> String {
+        let json = serde_json::to_string(text).unwrap_or_default();
+        json[1..json.len() - 1]
+            .replace('&', "\\u0026")
+            .replace('<', "\\u003c")
+            .replace('>', "\\u003E")
+            .replace('/', "\\/")
+    }
+
+    fn digits_escaped(text: &str, mark: &str) -> String {
+        text.chars().fold(String::new(), |all, char| {
+            if char.is_ascii() {
+                all + &format!("{mark}{:02x}", u32::from(char))
+            } else {
+                all + &char.to_string()
+            }
+        })
+    }
+
+    /// As Go's `html.EscapeString` writes a text.
+    fn html_escaped(text: &str) -> String {
+        text.replace('&', "&amp;")
+            .replace('<', "&lt;")
+            .replace('>', "&gt;")
+            .replace('"', "&#34;")
+            .replace('\'', "&#39;")
+    }
+
+    type Escape = fn(&str) -> String;
+
+    const ESCAPERS: [Escape; 5] = [
+        json_escaped,
+        percent_encoded,
+        html_escaped,
+        |text| digits_escaped(text, "\\u00"),
+        |text| digits_escaped(text, "\\x"),
+    ];
+
+    fn separators() -> impl Strategy<Value = &'static str> {
+        prop::sample::select(&["", "\"", "\n", "\" \"", "`", "\r\n\t"][..])
+    }
+
     proptest! {
+        #[test]
+        fn a_known_secret_is_found_however_often_it_was_escaped_and_wherever_it_was_broken(
+            head in "[A-Za-z0-9]{2}[A-Za-z0-9+/=_~é&\"<>' -]{0,20}",
+            separator in separators(),
+            tail in "[A-Za-z0-9+/=_~é&\"<>' -]{0,20}[A-Z0-9]{2}",
+            layers in prop::collection::vec(prop::sample::select(&ESCAPERS[..]), 0..=3),
+        ) {
+            let broken = format!("{head}{separator}{tail}");
+            let escaped = layers.iter().fold(broken, |text, escape| escape(&text));
+
+            let clean = Redactor::new([head + &tail]).redact(&format!("é: {escaped}; ok"));
+
+            prop_assert_eq!(clean, "é: [redacted]; ok", "{}", escaped);
+        }
+
+        #[test]
+        fn a_known_secret_that_itself_looks_escaped_is_found_escaped_once(
+            head in "[A-Z0-9]{2}(\\PC|%[0-9A]{2}|\\\\[nu0x]|&#?[a-z34]{2};){0,9}",
+            separator in separators(),
+            tail in "(\\PC|%[0-9A]{2}|\\\\[nu0x]|&#?[a-z34]{2};){0,9}[A-Z]{2}",
+            escape in prop::sample::select(&ESCAPERS[..]),
+        ) {
+            let escaped = escape(&format!("{head}{separator}{tail}"));
+
+            let clean = Redactor::new([head + &tail]).redact(&format!("é: {escaped}; ok"));
+
+            prop_assert_eq!(clean, "é: [redacted]; ok", "{}", escaped);
+        }
+
+        #[test]
+        fn any_text_and_any_secret_can_be_redacted(
+            secrets in prop::collection::vec("(\\\\x|%|\\\\u00)?[a-f0-9é]{1,4}|\\PC{0,9}", 0..4),
+            text in "((\\\\x|%|\\\\u00|&#3)[a-f0-9é;]{1,4}|é|\\PC){0,40}",
+        ) {
+            let clean = Redactor::new(&secrets).redact(&text);
+
+            prop_assert!(clean == text || clean.contains(REDACTED));
+        }
+
         #[test]
         fn no_known_secret_survives(
             secret in "[A-Za-z0-9+/=_~é-]{6,40}",

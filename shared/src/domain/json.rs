@@ -32,6 +32,73 @@ impl<'a> Fields<'a> {
         self.0.get(name).filter(|value| !value.is_null())
     }
 
+    /// The names of the fields there are, those that are null left aside.
+    pub(super) fn names(&self) -> impl Iterator<Item = &'a str> {
+        self.0
+            .iter()
+            .filter(|(_, value)| !value.is_null())
+            .map(|(name, _)| name.as_str())
+    }
+
+    /// Whether there is such a field.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.get(name).is_some()
+    }
+
+    /// The fields of an object field.
+    pub(super) fn object(&self, name: &'static str) -> Result<Option<Self>, ValidationError> {
+        let Some(value) = self.get(name) else {
+            return Ok(None);
+        };
+        value
+            .as_object()
+            .map(|object| Some(Self(object)))
+            .ok_or_else(|| ValidationError::new("field-type", name, "must be a JSON object"))
+    }
+
+    /// A whole number.
+    pub(super) fn number(&self, name: &'static str) -> Result<Option<i64>, ValidationError> {
+        let Some(value) = self.get(name) else {
+            return Ok(None);
+        };
+        value
+            .as_i64()
+            .map(Some)
+            .ok_or_else(|| ValidationError::new("field-type", name, "must be a whole number"))
+    }
+
+    /// Several values: an array of texts and numbers, or one text with commas between them. None when the field is absent.
+    pub(super) fn list(&self, name: &'static str) -> Result<Vec<String>, ValidationError> {
+        let refused = || {
+            ValidationError::new(
+                "field-type",
+                name,
+                "must be an array, or text with commas between the values",
+            )
+        };
+        match self.get(name) {
+            None => Ok(Vec::new()),
+            Some(Value::String(text)) => Ok(text
+                .split(',')
+                .map(str::trim)
+                .filter(|value| !value.is_empty())
+                .map(str::to_owned)
+                .collect()),
+            Some(Value::Number(number)) => Ok(vec![number.to_string()]),
+            Some(Value::Array(values)) => values
+                .iter()
+                .map(|value| match value {
+                    Value::String(text) => Ok(text.clone()),
+                    Value::Number(number) => Ok(number.to_string()),
+                    Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => {
+                        Err(refused())
+                    }
+                })
+                .collect(),
+            Some(Value::Null | Value::Bool(_) | Value::Object(_)) => Err(refused()),
+        }
+    }
+
     /// A text field.
     pub(super) fn text(&self, name: &'static str) -> Result<Option<&'a str>, ValidationError> {
         let Some(value) = self.get(name) else {
@@ -130,6 +197,22 @@ mod tests {
         assert_eq!(fields.text("text").unwrap(), None);
         assert_eq!(fields.flag("on").unwrap(), None);
         assert_eq!(fields.text("missing").unwrap(), None);
+    }
+
+    #[test]
+    fn a_list_is_an_array_or_text_with_commas() {
+        let body =
+            json!({"array": ["a", 2], "text": "a, 2,", "one": 2, "flag": true, "deep": [[1]]});
+        let fields = Fields::of(&body).unwrap();
+        for name in ["array", "text"] {
+            assert_eq!(fields.list(name).unwrap(), ["a", "2"], "{name}");
+        }
+        assert_eq!(fields.list("one").unwrap(), ["2"]);
+        assert!(fields.list("missing").unwrap().is_empty());
+        for name in ["flag", "deep"] {
+            let error = fields.list(name).unwrap_err();
+            assert_eq!((error.code, error.field), ("field-type", name));
+        }
     }
 
     #[test]

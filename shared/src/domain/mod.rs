@@ -3,6 +3,7 @@
 //! Invariant: a value of a type in this module has passed the rule its type documents, whether it came from a client or from a row.
 
 mod activity;
+mod bulk;
 mod desired;
 mod failure;
 mod failure_pattern;
@@ -10,6 +11,8 @@ mod generation;
 mod host;
 mod id;
 mod json;
+mod operator;
+mod operator_input;
 mod plan;
 mod pubkey;
 mod relay;
@@ -24,6 +27,7 @@ mod tenant;
 mod text;
 
 pub use activity::{Activity, ActivityType, ResourceType};
+pub use bulk::{BULK_RELAYS_MAX, BulkFilter, BulkInput, PreviewInput, SEARCH_MAX_CHARS};
 pub use desired::DesiredRelay;
 pub use failure::{FailureKind, Opens, Policy};
 pub use failure_pattern::{fingerprint, pattern};
@@ -31,6 +35,8 @@ pub use generation::Generation;
 pub use host::{CustomDomain, Subdomain, ZooidDomain};
 pub use id::{AttemptId, JobId, RelayId, WorkerId};
 pub use json::JsonInput;
+pub use operator::{Actor, OperatorActionKind, OperatorResource, RelayAction};
+pub use operator_input::{ReconcileInput, RetryInput};
 pub use plan::{Plan, PlanId, plans};
 pub use pubkey::Pubkey;
 pub use relay::{Relay, RelayStatus};

@@ -152,6 +152,14 @@ impl Query {
     ) -> Result<Vec<RelaySync>, QueryError> {
         Ok(RelaySync::list(&self.readers, &state, page).await?)
     }
+
+    /// Where the relay stands, with all that tells why.
+    ///
+    /// # Errors
+    /// [`QueryError::NotFound`], [`QueryError::Database`].
+    pub async fn get_sync(&self, relay: &RelayId) -> Result<RelaySync, QueryError> {
+        found(RelaySync::find_by_id(&self.readers, relay).await?, relay)
+    }
 }
 
 fn found<E: FindById<Id: ToString>>(entity: Option<E>, id: &E::Id) -> Result<E, QueryError> {

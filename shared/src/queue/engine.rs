@@ -96,6 +96,8 @@ struct State {
     next_beat: Duration,
     /// Turns in a row that failed.
     failures: u32,
+    /// Whether the beginning of the drain has been noticed.
+    drains: bool,
 }
 
 /// Why the engine stopped sleeping.
@@ -143,6 +145,7 @@ impl Engine {
                 care: Care::Together,
                 next_beat: clock.monotonic(),
                 failures: 0,
+                drains: false,
             },
             db,
             clock: Arc::clone(&clock),
@@ -180,6 +183,7 @@ impl Engine {
             } else {
                 self.sleep().await
             };
+            self.state.drains = self.stop.is_cancelled();
             let due = matches!(reason, Reason::Due);
             if let Reason::Outcome(outcome) = reason {
                 self.receive(outcome);
@@ -253,7 +257,7 @@ impl Engine {
         tokio::select! {
             biased;
             Some(outcome) = self.outcomes.recv() => Reason::Outcome(outcome),
-            () = self.stop.cancelled(), if !self.stop.is_cancelled() => Reason::Look,
+            () = self.stop.cancelled(), if !self.state.drains => Reason::Look,
             () = wake => Reason::Look,
             () = self.clock.sleep_until(at) => Reason::Look,
         }

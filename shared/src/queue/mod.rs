@@ -21,6 +21,7 @@ mod failure;
 mod failure_group;
 mod job;
 mod liveness;
+pub(crate) mod operator;
 pub mod outcome;
 pub mod probe;
 mod reconcile;

@@ -7,10 +7,12 @@
 pub mod activity;
 mod columns;
 mod error;
+pub mod operator_action;
 #[cfg(test)]
 mod plans;
 pub mod relay;
 pub mod relay_sync;
+pub(crate) mod relay_sync_filter;
 mod row;
 pub mod tenant;
 

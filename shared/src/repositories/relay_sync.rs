@@ -5,7 +5,7 @@
 
 use sqlx::{FromRow, QueryBuilder, Row as _, SqliteExecutor, sqlite::SqliteRow};
 
-use super::{List, Pagination, Repository, relay, row::parsed_option};
+use super::{FindById, List, Pagination, Repository, relay, row::parsed_option};
 use crate::domain::{DesiredRelay, FailureKind, Relay, RelayId, SyncState, Verb};
 
 /// What [`sync_state`] and the columns beside it are read from, to follow `FROM relay`. Every relay has its `relay_sync`.
@@ -90,7 +90,7 @@ impl Repository for RelaySync {
     const TABLE: &'static str = "relay_sync";
 }
 
-/// The columns of a [`RelaySync`] beside those of its relay.
+/// A [`RelaySync`], up to the `WHERE`.
 const SELECT: &str = concat!(
     "SELECT ",
     relay::columns!(),
@@ -111,9 +111,24 @@ const SELECT: &str = concat!(
     "LEFT JOIN sync_attempt AS attempt
          ON attempt.relay_id = relay.id
          AND attempt.number = relay_sync.attempt_count
-     LEFT JOIN Jobs AS job ON job.id = coalesce(running.id, waiting.id, attempt.job_id)
-     WHERE relay.id > "
+     LEFT JOIN Jobs AS job ON job.id = coalesce(running.id, waiting.id, attempt.job_id) "
 );
+
+impl FindById for RelaySync {
+    /// That of the relay.
+    type Id = RelayId;
+
+    async fn find_by_id<'e>(
+        executor: impl SqliteExecutor<'e>,
+        id: &RelayId,
+    ) -> Result<Option<Self>, sqlx::Error> {
+        let mut query = QueryBuilder::new(SELECT);
+        query
+            .push("WHERE relay.id = ")
+            .push_bind(id.as_str().to_owned());
+        query.build_query_as().fetch_optional(executor).await
+    }
+}
 
 impl List for RelaySync {
     /// Those in this state; all that are not simply in step when `None`.
@@ -128,6 +143,7 @@ impl List for RelaySync {
         page: &Pagination<RelayId>,
     ) -> Result<Vec<Self>, sqlx::Error> {
         let mut query = QueryBuilder::new(SELECT);
+        query.push("WHERE relay.id > ");
         query.push_bind(page.after.as_ref().map_or("", RelayId::as_str).to_owned());
         match state {
             Some(state) => query.push(" AND sync_state = ").push_bind(state.as_str()),

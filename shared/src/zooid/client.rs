@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use nostr::nips::nip19::ToBech32 as _;
 use reqwest::{Client, Method, redirect, retry};
 use serde_json::Value;
 use tracing::{Instrument as _, field, info_span};
@@ -39,6 +40,8 @@ pub struct ZooidClient {
     signing_key: SigningKey,
     pub(super) timeout: Duration,
     redactor: Redactor,
+    /// Our public key as `npub1...`, for the operator who has to let it in.
+    signer: String,
     clock: SharedClock,
 }
 
@@ -65,6 +68,7 @@ impl ZooidClient {
         Ok(Self {
             http,
             api_url: config.api_url.url().clone(),
+            signer: npub(&config.signing_key),
             signing_key: config.signing_key,
             timeout: config.timeout,
             redactor,
@@ -150,8 +154,9 @@ impl ZooidClient {
         );
         let started = self.clock.monotonic();
         let asked = Asked {
-            method: call.method.to_string(),
+            method: call.method.clone(),
             success_field: call.success_field,
+            signer: &self.signer,
         };
         let exchange = self.exchange(call).instrument(span.clone()).await;
         let took = self.clock.monotonic().saturating_sub(started);
@@ -218,6 +223,12 @@ struct Call<'a> {
     success_field: &'static str,
     timeout: Duration,
     body_limit: usize,
+}
+
+/// The public half. bech32 of 32 bytes cannot fail; hex would be the honest answer if it ever did.
+fn npub(key: &SigningKey) -> String {
+    let public = key.public_key();
+    public.to_bech32().unwrap_or_else(|_| public.to_hex())
 }
 
 fn members_in(exchange: &Exchange) -> Vec<Pubkey> {

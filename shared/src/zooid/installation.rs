@@ -41,12 +41,12 @@ impl SettingsChange {
 /// What differs, for a log: `URL, S3`.
 impl fmt::Display for SettingsChange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let named = [
+        let differing = [
             (self.url, "URL"),
             (self.storage, "S3"),
             (self.livekit, "LiveKit"),
         ];
-        let names: Vec<_> = named
+        let names: Vec<_> = differing
             .iter()
             .filter_map(|(differs, name)| differs.then_some(*name))
             .collect();

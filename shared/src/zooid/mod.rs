@@ -8,6 +8,7 @@ mod client;
 mod exchange;
 mod installation;
 pub mod nip98;
+mod reading;
 mod renderer;
 mod sync;
 

@@ -14,6 +14,10 @@ use super::answer::Answer;
 use super::{Renderer, ZooidClient};
 use crate::domain::{DesiredRelay, RelaySecret, SyncFailure, SyncReport, Verb};
 
+/// A call needs a tenth of a sync's time, or it had better not be made: cut off by our own deadline, it would only leave
+/// in doubt what zooid did.
+const CALL_MIN_SHARE: u32 = 10;
+
 impl ZooidClient {
     /// Sends the desired state: POST if zooid never accepted the relay, else PATCH. Where the answer shows that zooid's
     /// file is not what we took it for, the verb that fits follows at once.
@@ -47,19 +51,24 @@ impl ZooidClient {
                 Err(failure) => (Answer::Failed(failure), None),
             };
             verbs_used.push(verb);
-            let next = next_verb(verb, &answer)
-                .filter(|next| !verbs_used.contains(next) && Instant::now() < deadline);
-            let Some(next) = next else {
-                let result = answer
-                    .into_result()
-                    .map(|()| renderer.accepted_record(relay));
-                return SyncReport {
-                    verb: Some(verb),
-                    status,
-                    result,
-                };
+            let next = next_verb(verb, &answer).filter(|next| !verbs_used.contains(next));
+            let left = deadline.saturating_duration_since(Instant::now());
+            let result = match (next, answer.into_result()) {
+                (Some(next), Err(_)) if left >= self.timeout / CALL_MIN_SHARE => {
+                    verb = next;
+                    continue;
+                }
+                (Some(next), Err(failure)) => Err(self.our_fault(
+                    &format!("no time was left for {next} after {verb}"),
+                    &failure,
+                )),
+                (_, result) => result.map(|()| renderer.accepted_record(relay)),
             };
-            verb = next;
+            return SyncReport {
+                verb: Some(verb),
+                status,
+                result,
+            };
         }
     }
 

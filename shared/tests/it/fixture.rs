@@ -123,6 +123,15 @@ impl Fixture {
             .unwrap()
     }
 
+    /// A text that `statement` selects, as a second connection sees it.
+    pub async fn text(&self, statement: &'static str) -> String {
+        let mut connection = self.second_connection().await;
+        sqlx::query_scalar(statement)
+            .fetch_one(&mut connection)
+            .await
+            .unwrap()
+    }
+
     /// How much there is of what a command may leave behind: lines in the log, and waiting jobs.
     pub async fn traces(&self) -> Traces {
         Traces {

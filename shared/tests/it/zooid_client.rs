@@ -8,12 +8,13 @@ use std::time::{Duration, Instant};
 
 use chrono::DateTime;
 use nostr::key::Keys;
+use nostr::nips::nip19::ToBech32 as _;
 use serde_json::Value;
 use shared::clock::{ManualClock, SharedClock, SystemClock};
 use shared::config::{Source, WorkerConfig};
 use shared::domain::{
     DesiredRelay, FailureKind, Generation, PlanId, RelayId, RelaySettings, RelayStatus, Schema,
-    Subdomain, SyncFailure, SyncReport, Verb,
+    Subdomain, SyncFailure, SyncReport, Taken, Verb,
 };
 use shared::zooid::{Renderer, ZooidClient};
 use tempfile::TempDir;
@@ -434,6 +435,7 @@ async fn a_host_that_another_relay_has_is_a_conflict() {
         (FailureKind::Conflict, Some(409))
     );
     assert!(failure.message.contains("mine.spaces.example.com"));
+    assert_eq!(failure.taken, Some(Taken::Host));
 }
 
 #[tokio::test]
@@ -451,7 +453,7 @@ async fn a_secret_that_does_not_open_is_our_fault_and_nothing_is_sent() {
 }
 
 #[tokio::test]
-async fn a_key_that_is_not_on_the_whitelist_is_told_so() {
+async fn a_key_that_is_not_on_the_whitelist_is_named() {
     let zooid = Fixture::start().await;
     zooid.sim.whitelist(Vec::<String>::new());
 
@@ -461,6 +463,20 @@ async fn a_key_that_is_not_on_the_whitelist_is_told_so() {
         (failure.kind, failure.status),
         (FailureKind::KeyNotAllowed, Some(403))
     );
+    let npub = zooid.keys.public_key().to_bech32().unwrap();
+    assert!(failure.message.contains(&npub), "{failure}");
+}
+
+#[tokio::test]
+async fn a_url_that_zooid_sees_otherwise_shows_as_refused_credentials() {
+    let zooid = Fixture::start().await;
+    let body = r#"{"error":"event missing or invalid u tag"}"#;
+    zooid.sim.inject(answer(401, &[], body)).unwrap();
+
+    let failure = failure(zooid.sync(&relay("mine", 'a')).await);
+
+    assert_eq!(failure.kind, FailureKind::CredentialsRefused);
+    assert!(failure.message.contains("ZOOID_API_URL"), "{failure}");
 }
 
 #[tokio::test]
@@ -474,7 +490,7 @@ async fn a_clock_that_is_wrong_shows_as_refused_credentials() {
         (failure.kind, failure.status),
         (FailureKind::CredentialsRefused, Some(401))
     );
-    assert!(failure.message.contains("time window"));
+    assert!(failure.message.contains("clock"), "{failure}");
 }
 
 #[tokio::test]
@@ -488,6 +504,77 @@ async fn a_zooid_that_is_down_was_sent_nothing() {
     let failure = failure(report);
     assert_eq!(failure.kind, FailureKind::Unreachable);
     assert!(!failure.message.contains("http://"), "{}", failure.message);
+}
+
+#[tokio::test]
+async fn a_host_without_address_or_without_tls_was_sent_nothing() {
+    let zooid = Fixture::start().await;
+    let untrusted = zooid.sim.api_url().replace("http://", "https://");
+    for url in [untrusted.as_str(), "http://zooid.invalid"] {
+        let config = config(url, &zooid.keys, Duration::from_secs(5), &[]);
+        let redactor = config.redactor();
+        let client = ZooidClient::new(config.zooid, redactor, Arc::new(SystemClock)).unwrap();
+        let relay = DesiredRelay {
+            ever_accepted: true,
+            ..relay("mine", 'a')
+        };
+
+        let failure = failure(client.sync(&zooid.renderer, &relay, no_secret).await);
+
+        assert_eq!(
+            (failure.kind, failure.status),
+            (FailureKind::Unreachable, None),
+            "{failure}"
+        );
+    }
+    assert!(zooid.sim.records().is_empty());
+}
+
+#[tokio::test]
+async fn a_gateway_without_zooid_is_unreachable_unless_it_names_a_pause() {
+    let zooid = Fixture::start().await;
+    for status in [502, 503, 504] {
+        zooid
+            .sim
+            .inject(answer(status, &[], "<h1>Bad Gateway</h1>").for_calls(1))
+            .unwrap();
+        let failure = failure(zooid.sync(&relay("mine", 'a')).await);
+        assert_eq!(
+            (failure.kind, failure.status, failure.retry_after),
+            (FailureKind::Unreachable, Some(status), None)
+        );
+    }
+    zooid.sim.inject(Fault::retry_after(503, 9000)).unwrap();
+
+    let failure = failure(zooid.sync(&relay("mine", 'a')).await);
+
+    assert_eq!(failure.kind, FailureKind::Throttled);
+    assert_eq!(failure.retry_after, Some(Duration::from_hours(1)));
+}
+
+#[tokio::test]
+async fn a_call_for_which_no_time_is_left_is_not_made() {
+    let zooid = Fixture::with(Duration::from_secs(5), Arc::new(SystemClock)).await;
+    let relay = DesiredRelay {
+        ever_accepted: false,
+        ..zooid.created().await
+    };
+    let delay = Effect::Delay {
+        ms: 4600,
+        phase: Phase::Before,
+    };
+    zooid.sim.inject(Fault::new(delay)).unwrap();
+
+    let report = zooid.sync(&relay).await;
+
+    assert_eq!((report.verb, report.status), (Some(Verb::Post), Some(409)));
+    let failure = failure(report);
+    assert_eq!(
+        (failure.kind, failure.status),
+        (FailureKind::OurFault, None)
+    );
+    assert!(failure.message.contains("PATCH"), "{failure}");
+    assert_eq!(zooid.verbs(&relay), [zooid_sim::Verb::Post]);
 }
 
 #[tokio::test]

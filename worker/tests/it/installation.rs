@@ -8,7 +8,7 @@ use shared::{
     clock::ManualClock,
     command::{Command, Context, Entropy, Trace},
     config::{Source, WorkerConfig},
-    crypto::{Sealer, SecretsKey},
+    crypto::Sealer,
     db::{DatabaseOptions, Db, Role, Synchronous, WriteTx},
     domain::{NewRelay, NewTenant, PlanId, Pubkey, Relay, RelaySettings},
 };
@@ -19,7 +19,12 @@ use zooid_sim::{SimConfig, ZooidSim};
 use crate::fixture::WriteFailed;
 
 const OWNER: &str = "79be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798";
-pub const SECRETS_KEY: [u8; 32] = [7; 32];
+/// 32 bytes of 7.
+pub const SECRETS_KEY: &str = "0707070707070707070707070707070707070707070707070707070707070707";
+/// How long a condition may take to come true, on the machine's clock.
+const SOON: Duration = Duration::from_secs(30);
+const AT_LAST: Duration = Duration::from_mins(5);
+
 pub const EU: &str = "eu.example.com";
 pub const US: &str = "us.example.com";
 
@@ -85,7 +90,7 @@ impl Installation {
         let db = open(&folder, Role::Interactive).await;
         let context = Context {
             clock: Arc::new(clock.clone()),
-            sealer: Sealer::new(SecretsKey::from_bytes(&SECRETS_KEY), Vec::new()),
+            sealer: Sealer::new(SECRETS_KEY.parse().unwrap(), Vec::new()),
             entropy: Entropy::seeded(1),
             max_attempts: 5,
         };
@@ -128,12 +133,8 @@ impl Installation {
             .api_url()
             .replace("//", &format!("//{}@", KEYS[1].0));
         let targets = format!("{EU}={},{US}={us}", self.eu.api_url());
-        let secrets_key: String = SECRETS_KEY
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
         let variables = [
-            ("CARAVEL_SECRETS_KEY", secrets_key.as_str()),
+            ("CARAVEL_SECRETS_KEY", SECRETS_KEY),
             ("ZOOID_TARGETS", &targets),
             ("ZOOID_API_SECRET", KEYS[0].0),
             ("BLOSSOM_S3_REGION", "eu-1"),
@@ -173,31 +174,48 @@ impl Installation {
 
     /// Waits until a query answers `wanted`.
     pub async fn until(&self, wanted: &str, sql: &'static str) {
-        self.until_it(sql, |text| text == wanted).await;
+        self.until_it(sql, SOON, |text| text == wanted).await;
+    }
+
+    /// The same for what takes thousands of calls.
+    pub async fn until_at_last(&self, wanted: &str, sql: &'static str) {
+        self.until_it(sql, AT_LAST, |text| text == wanted).await;
     }
 
     /// Waits until a query answers something else than `former`.
     pub async fn until_not(&self, former: &str, sql: &'static str) {
-        self.until_it(sql, |text| text != former).await;
+        self.until_it(sql, SOON, |text| text != former).await;
     }
 
     /// Meanwhile the clock runs, so whoever looks now and then does.
-    async fn until_it(&self, sql: &'static str, is_wanted: impl Fn(&str) -> bool) {
+    async fn until_it(
+        &self,
+        sql: &'static str,
+        deadline: Duration,
+        is_wanted: impl Fn(&str) -> bool,
+    ) {
         let waiting = async {
             while !is_wanted(&self.text(sql).await) {
                 self.clock.advance(Duration::from_millis(1));
             }
         };
-        let waited = tokio::time::timeout(Duration::from_secs(30), waiting).await;
-        if waited.is_err() {
-            panic!("still {}: {sql}", self.text(sql).await);
-        }
+        let waited = tokio::time::timeout(deadline, waiting).await;
+        assert!(waited.is_ok(), "still {}: {sql}", self.text(sql).await);
     }
 
     /// Lets time pass in steps that a heartbeat survives.
     pub async fn pass(&self, seconds: u32) {
-        for _ in 0..seconds * 10 {
-            self.clock.advance(Duration::from_millis(100));
+        self.pass_by(seconds * 10, Duration::from_millis(100)).await;
+    }
+
+    /// The same in steps of a second: for many minutes, and a single worker.
+    pub async fn pass_in_leaps(&self, seconds: u32) {
+        self.pass_by(seconds, Duration::from_secs(1)).await;
+    }
+
+    async fn pass_by(&self, steps: u32, step: Duration) {
+        for _ in 0..steps {
+            self.clock.advance(step);
             self.text("SELECT 'time for the others'").await;
         }
     }

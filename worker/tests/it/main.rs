@@ -5,6 +5,7 @@
 mod drain;
 mod fixture;
 mod installation;
+mod outage;
 mod running;
 mod settings;
 mod targets;

@@ -2,7 +2,7 @@
 
 use shared::domain::PlanId;
 
-use crate::installation::{EU, Installation, US};
+use crate::installation::{EU, Installation, SECRETS_KEY, US};
 
 const SYNCED: &str = "SELECT CAST(count(*) AS TEXT) FROM relay_sync WHERE state = 'synced'";
 const GENERATIONS: &str = "SELECT group_concat(subdomain || ' ' || generation, ', ')
@@ -56,13 +56,12 @@ async fn a_changed_bucket_key_goes_to_the_relays_that_store_blobs() {
 async fn a_new_key_for_secrets_sends_nothing_again() {
     let installation = told().await;
     let before = installation.text(HASH).await;
-    let former = "0707070707070707070707070707070707070707070707070707070707070707";
     let rotated = [
         (
             "CARAVEL_SECRETS_KEY",
             "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
         ),
-        ("CARAVEL_SECRETS_KEY_PREVIOUS", former),
+        ("CARAVEL_SECRETS_KEY_PREVIOUS", SECRETS_KEY),
     ];
 
     let worker = installation.worker(&rotated).await;

@@ -1,7 +1,7 @@
 //! The queue against a real database file: its keys, its recovery, and what its statements cost.
 
 mod circuit;
-mod keys;
+mod machine;
 mod plans;
 mod policies;
 mod recovery;

@@ -1,0 +1,223 @@
+//! `POST /operator/...`: what operators do. Each is one command, which leaves its line in the record.
+
+use serde::Serialize;
+use shared::command::Trace;
+use shared::command::operator::{Acted, ByOperator, QueueAction, TargetAction};
+use shared::domain::{
+    Actor, BulkInput, PreviewInput, ReconcileInput, RelayAction, RelayId, RetryInput, ZooidDomain,
+};
+
+use super::syncs::SyncView;
+use crate::access::{Operator, OperatorAccess};
+use crate::body::Json;
+use crate::data::Data;
+use crate::error::ApiError;
+use crate::path::PathParam;
+use crate::route::Route;
+use crate::state::ApiState;
+use crate::trace::RequestTrace;
+
+pub(super) fn routes() -> Vec<Route> {
+    vec![
+        Route::post(
+            "/operator/relays/{id}/retry",
+            Operator,
+            |state, access, input| send_again(state, access, input, RelayAction::Retry),
+        ),
+        Route::post(
+            "/operator/relays/{id}/sync",
+            Operator,
+            |state, access, input| send_again(state, access, input, RelayAction::Sync),
+        ),
+        Route::post(
+            "/operator/relays/{id}/cancel",
+            Operator,
+            |state, access, input| act_on_relay(state, access, input, RelayAction::Cancel),
+        ),
+        Route::post(
+            "/operator/relays/{id}/pause",
+            Operator,
+            |state, access, input| act_on_relay(state, access, input, RelayAction::Pause),
+        ),
+        Route::post(
+            "/operator/relays/{id}/resume",
+            Operator,
+            |state, access, input| act_on_relay(state, access, input, RelayAction::Resume),
+        ),
+        Route::post(
+            "/operator/relays/{id}/release",
+            Operator,
+            |state, access, input| act_on_relay(state, access, input, RelayAction::Release),
+        ),
+        Route::post(
+            "/operator/targets/{name}/pause",
+            Operator,
+            |state, access, input| act_on_target(state, access, input, TargetAction::Pause),
+        ),
+        Route::post(
+            "/operator/targets/{name}/resume",
+            Operator,
+            |state, access, input| act_on_target(state, access, input, TargetAction::Resume),
+        ),
+        Route::post(
+            "/operator/targets/{name}/probe",
+            Operator,
+            |state, access, input| act_on_target(state, access, input, TargetAction::Probe),
+        ),
+        Route::post("/operator/queue/pause", Operator, |state, access, input| {
+            act_on_queue(state, access, input, QueueAction::Pause)
+        }),
+        Route::post(
+            "/operator/queue/resume",
+            Operator,
+            |state, access, input| act_on_queue(state, access, input, QueueAction::Resume),
+        ),
+        Route::post("/operator/bulk/preview", Operator, preview_bulk),
+        Route::post("/operator/bulk", Operator, run_bulk),
+        Route::post("/operator/reconcile", Operator, reconcile),
+    ]
+}
+
+/// What an action came to.
+#[derive(Serialize)]
+struct ActionView {
+    affected: u64,
+    /// Its line in the record; null when there was nothing to do.
+    action_id: Option<String>,
+}
+
+impl From<Acted> for ActionView {
+    fn from(acted: Acted) -> Self {
+        Self {
+            affected: acted.affected,
+            action_id: acted.action_id,
+        }
+    }
+}
+
+/// What an action on one relay came to, and where the relay stands now.
+#[derive(Serialize)]
+struct RelayActionView {
+    #[serde(flatten)]
+    action: ActionView,
+    /// Unix seconds: until when zooid asked us to wait, which is kept; null when there is no such pause.
+    not_before: Option<i64>,
+    sync: SyncView,
+}
+
+/// What an action on all that match would do.
+#[derive(Serialize)]
+struct PreviewView {
+    affected: u64,
+    token: String,
+    sample: Vec<SyncView>,
+}
+
+fn operator(access: OperatorAccess, trace: Trace) -> ByOperator {
+    ByOperator {
+        actor: Actor::Admin(access.into_pubkey()),
+        trace,
+    }
+}
+
+/// Sends a relay again, unless more has happened than the caller saw.
+async fn send_again(
+    state: ApiState,
+    access: OperatorAccess,
+    (relay, trace, Json(input)): (PathParam<RelayId>, RequestTrace, Json<RetryInput>),
+    action: RelayAction,
+) -> Result<Data<RelayActionView>, ApiError> {
+    let seen = Some(input.seen_attempt);
+    relay_action(&state, access, (relay, trace), action, seen).await
+}
+
+async fn act_on_relay(
+    state: ApiState,
+    access: OperatorAccess,
+    request: (PathParam<RelayId>, RequestTrace),
+    action: RelayAction,
+) -> Result<Data<RelayActionView>, ApiError> {
+    relay_action(&state, access, request, action, None).await
+}
+
+async fn relay_action(
+    state: &ApiState,
+    access: OperatorAccess,
+    (PathParam(id), RequestTrace(trace)): (PathParam<RelayId>, RequestTrace),
+    action: RelayAction,
+    seen_attempt: Option<i64>,
+) -> Result<Data<RelayActionView>, ApiError> {
+    let by = operator(access, trace);
+    let acted = state
+        .command()
+        .act_on_relay(by, id.clone(), action, seen_attempt)
+        .await?;
+    Ok(Data::ok(RelayActionView {
+        not_before: acted.not_before,
+        action: acted.into(),
+        sync: sync_of(state, &id).await?,
+    }))
+}
+
+async fn sync_of(state: &ApiState, relay: &RelayId) -> Result<SyncView, ApiError> {
+    Ok(state.query().get_sync(relay).await?.into())
+}
+
+async fn act_on_target(
+    state: ApiState,
+    access: OperatorAccess,
+    (PathParam(target), RequestTrace(trace)): (PathParam<ZooidDomain>, RequestTrace),
+    action: TargetAction,
+) -> Result<Data<ActionView>, ApiError> {
+    let by = operator(access, trace);
+    let acted = state.command().act_on_target(by, target, action).await?;
+    Ok(Data::ok(acted.into()))
+}
+
+async fn act_on_queue(
+    state: ApiState,
+    access: OperatorAccess,
+    RequestTrace(trace): RequestTrace,
+    action: QueueAction,
+) -> Result<Data<ActionView>, ApiError> {
+    let by = operator(access, trace);
+    let acted = state.command().act_on_queue(by, action).await?;
+    Ok(Data::ok(acted.into()))
+}
+
+async fn preview_bulk(
+    state: ApiState,
+    _: OperatorAccess,
+    Json(request): Json<PreviewInput>,
+) -> Result<Data<PreviewView>, ApiError> {
+    let preview = state.command().preview_bulk(request).await?;
+    let mut sample = Vec::with_capacity(preview.sample.len());
+    for relay in &preview.sample {
+        sample.push(sync_of(&state, relay).await?);
+    }
+    Ok(Data::ok(PreviewView {
+        affected: preview.affected,
+        token: preview.token,
+        sample,
+    }))
+}
+
+async fn run_bulk(
+    state: ApiState,
+    access: OperatorAccess,
+    (RequestTrace(trace), Json(request)): (RequestTrace, Json<BulkInput>),
+) -> Result<Data<ActionView>, ApiError> {
+    let by = operator(access, trace);
+    let acted = state.command().run_bulk(by, request).await?;
+    Ok(Data::ok(acted.into()))
+}
+
+async fn reconcile(
+    state: ApiState,
+    access: OperatorAccess,
+    (RequestTrace(trace), Json(which)): (RequestTrace, Json<ReconcileInput>),
+) -> Result<Data<ActionView>, ApiError> {
+    let by = operator(access, trace);
+    let acted = state.command().reconcile(by, which).await?;
+    Ok(Data::ok(acted.into()))
+}
