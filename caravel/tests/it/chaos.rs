@@ -1,4 +1,4 @@
-//! A short run of the chaos harness, as its own program.
+//! Short runs of the chaos harness, which is a program of its own.
 
 use std::process::Stdio;
 use std::time::Duration;
@@ -30,4 +30,19 @@ async fn nothing_is_lost_in_a_minute_of_chaos() {
     assert!(report.contains("  at write.committed: "), "{report}");
     let never = report.lines().find(|line| line.ends_with(": 0"));
     assert_eq!(never, None, "{report}");
+}
+
+#[tokio::test]
+async fn another_worker_makes_the_call_of_one_that_was_killed_in_it() {
+    let run = Command::new(env!("CARGO_BIN_EXE_chaos"))
+        .args(["recovery", "--kills", "10", "--lanes", "5"])
+        .stdin(Stdio::null())
+        .kill_on_drop(true)
+        .output();
+    let output = tokio::time::timeout(AFTER, run).await.unwrap().unwrap();
+
+    let report = String::from_utf8(output.stdout).unwrap();
+    let trouble = String::from_utf8(output.stderr).unwrap();
+    assert!(report.starts_with("recoveries: 10\n"), "{report}{trouble}");
+    eprintln!("{report}");
 }

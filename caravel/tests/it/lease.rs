@@ -62,6 +62,16 @@ async fn a_stall_of_all_workers_is_nobodys_death() {
 
 #[tokio::test]
 async fn a_worker_that_returns_from_beyond_its_lease_is_refused_and_its_relay_converges() {
+    for _ in 0..5 {
+        if returns_late().await {
+            return;
+        }
+    }
+    panic!("it always stood still in the middle of a write");
+}
+
+/// Answers false if the worker stood still in the middle of a write: then nobody can write, and nobody is dead.
+async fn returns_late() -> bool {
     let installation = impatient().await;
     let db = installation.db().await;
     let relay = create_relays(&installation, &db, 1).await.remove(0);
@@ -70,29 +80,42 @@ async fn a_worker_that_returns_from_beyond_its_lease_is_refused_and_its_relay_co
     // It has zooid's answer in its hands, and has told nobody.
     let mut late = installation.doomed_worker("sync.after_answer", "stop", relay);
     late.printed("step sync.after_answer").await;
-    let successor = installation.worker().await;
+    if !is_writable(&installation).await {
+        return false;
+    }
+    let _successor = installation.worker().await;
     until("the late worker to be taken for dead", async || {
         number(&db, LOST).await == 1
     })
     .await;
     until_in_step(&db, 1).await;
-    let generation = generation(&db).await;
+    let before = generation(&db).await;
     late.signal(Signal::Continue);
     // What it sent may have arrived after its successor's call, so the relay is sent once more.
     until("a newer generation", async || {
-        self::generation(&db).await > generation
+        generation(&db).await > before
     })
     .await;
     until_in_step(&db, 1).await;
 
     let kept = "SELECT count(*) FROM sync_attempt WHERE number = 1 AND outcome = 'lost' AND kind = 'worker_lost'";
     assert_eq!(number(&db, kept).await, 1);
-    let accepted = "SELECT count(*) FROM activity WHERE activity_type = 'complete_relay_sync'";
-    let attempts = "SELECT count(*) FROM sync_attempt WHERE outcome = 'accepted'";
-    assert_eq!(number(&db, accepted).await, number(&db, attempts).await);
+    let logged = "SELECT count(*) FROM activity WHERE activity_type = 'complete_relay_sync'";
+    let accepted = "SELECT count(*) FROM sync_attempt WHERE outcome = 'accepted'";
+    assert_eq!(number(&db, logged).await, number(&db, accepted).await);
     assert_eq!(number(&db, "SELECT crashes FROM relay_sync").await, 0);
     assert_eq!(installation.sim.max_overlap(), 1);
-    drop(successor);
+    true
+}
+
+async fn is_writable(installation: &Installation) -> bool {
+    let shell = SqliteConnectOptions::new().filename(installation.database());
+    let shell = shell.busy_timeout(Duration::from_secs(2));
+    let mut shell = shell.connect().await.unwrap();
+    sqlx::raw_sql("BEGIN IMMEDIATE; ROLLBACK")
+        .execute(&mut shell)
+        .await
+        .is_ok()
 }
 
 async fn generation(db: &Db) -> i64 {

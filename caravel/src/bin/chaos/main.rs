@@ -59,7 +59,7 @@ pub struct StormArgs {
     #[arg(long, default_value_t = 2)]
     apis: usize,
     /// How many worker processes run
-    #[arg(long, default_value_t = 6)]
+    #[arg(long, default_value_t = 8)]
     workers: usize,
     /// Which lines the processes log, into files in the run's folder
     #[arg(long, default_value = "warn")]

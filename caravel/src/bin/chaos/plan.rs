@@ -128,7 +128,7 @@ impl Life {
         let killed_after = match (temper, &armed) {
             (Temper::Restless, None) => millis(chance, 50, 1_600),
             // Time to come to the step.
-            (Temper::Restless, Some(_)) => millis(chance, 500, 2_500),
+            (Temper::Restless, Some(_)) => millis(chance, 400, 2_000),
             (Temper::Steady, _) => millis(chance, 3_000, 12_000),
         };
         let stopped_after = chance

@@ -21,7 +21,7 @@ use crate::plan::Program;
 use crate::process::{Process, Said};
 
 /// How long one recovery may take before the measurement is broken off.
-const DEADLINE: Duration = Duration::from_secs(60);
+const DEADLINE: Duration = Duration::from_mins(1);
 /// Between two looks; what is measured is coarser by this much.
 const LOOK: Duration = Duration::from_millis(2);
 
