@@ -2,8 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod backup;
 mod chaos;
 mod client;
+mod command;
 mod configuration;
 mod demo;
 mod drain;
@@ -13,10 +15,12 @@ mod fsync;
 mod installation;
 mod keys;
 mod lease;
+mod operator_shell;
 mod poison;
 mod power_cut;
 mod process;
 mod repair;
 mod retry;
+mod rotation;
 mod story;
 mod wait;

@@ -48,6 +48,7 @@ fn the_smallest_configuration_gets_the_documented_defaults() {
         SocketAddr::from((Ipv4Addr::LOCALHOST, 2892))
     );
     assert_eq!(api.server.admin_pubkeys, []);
+    assert_eq!(api.server.readonly_pubkeys, []);
     assert_eq!(api.server.allow_origins, AllowOrigins::Only(Vec::new()));
     assert_eq!(api.server.auth.mode, AuthMode::Compatible);
     assert_eq!(api.server.auth.session, Duration::from_mins(15));
@@ -468,6 +469,18 @@ fn former_secrets_keys_still_open() {
     .unwrap();
 
     assert_eq!(rotated.sealer.open(&sealed, "a").unwrap().as_slice(), b"x");
+}
+
+#[test]
+fn an_operators_command_needs_nothing_but_the_database_and_no_key_before_it_is_used() {
+    let nothing = Source::default();
+
+    assert!(ShellConfig::load(&nothing).is_ok());
+    assert_eq!(
+        ActingConfig::load(&nothing).unwrap_err().to_string(),
+        "the configuration cannot be used:\n  \
+         CARAVEL_SECRETS_KEY is missing: expected 32 bytes as base64 or as 64 hexadecimal digits"
+    );
 }
 
 #[test]

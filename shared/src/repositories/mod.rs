@@ -7,6 +7,7 @@
 pub mod activity;
 mod columns;
 mod error;
+pub mod operator;
 pub mod operator_action;
 #[cfg(test)]
 mod plans;
@@ -14,6 +15,7 @@ pub mod relay;
 pub mod relay_sync;
 pub(crate) mod relay_sync_filter;
 mod row;
+pub mod sealed;
 pub mod tenant;
 
 use chrono::{DateTime, Utc};

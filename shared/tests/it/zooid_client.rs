@@ -513,7 +513,12 @@ async fn a_host_without_address_or_without_tls_was_sent_nothing() {
     for url in [untrusted.as_str(), "http://zooid.invalid"] {
         let config = config(url, &zooid.keys, Duration::from_secs(5), &[]);
         let redactor = config.redactor();
-        let client = ZooidClient::new(config.zooid, redactor, Arc::new(SystemClock)).unwrap();
+        let client = ZooidClient::new(
+            config.targets[0].zooid.clone(),
+            redactor,
+            Arc::new(SystemClock),
+        )
+        .unwrap();
         let relay = DesiredRelay {
             ever_accepted: true,
             ..relay("mine", 'a')

@@ -4,8 +4,9 @@ use std::{future::Future, sync::Arc, time::Duration};
 
 use chrono::DateTime;
 use shared::{
-    clock::ManualClock,
+    clock::{ManualClock, SharedClock},
     command::{Command, Context, Entropy, Trace},
+    config::PruneConfig,
     crypto::{Sealer, SecretsKey},
     db::{DatabaseOptions, Db, Role, Synchronous},
     domain::{
@@ -75,6 +76,22 @@ impl Fixture {
         H: Fn(ClaimedSync) -> F + Clone + Send + Sync + 'static,
         F: Future<Output = SyncReport> + Send + 'static,
     {
+        let clock = Arc::new(self.clock.clone());
+        self.start_by(clock, slots, drain, handler).await
+    }
+
+    /// The same with a clock of the test's own.
+    pub async fn start_by<H, F>(
+        &self,
+        clock: SharedClock,
+        slots: usize,
+        drain: Duration,
+        handler: H,
+    ) -> RunningWorker
+    where
+        H: Fn(ClaimedSync) -> F + Clone + Send + Sync + 'static,
+        F: Future<Output = SyncReport> + Send + 'static,
+    {
         let policy = RetryPolicy {
             max_attempts: 5,
             base: Duration::from_mins(1),
@@ -94,10 +111,13 @@ impl Fixture {
             maintenance: MaintenanceConfig {
                 reconcile_every: Duration::from_secs(30),
                 max_attempts: policy.max_attempts,
+                prune: PruneConfig {
+                    after: Duration::from_hours(14 * 24),
+                    keep_rows: 1_000_000,
+                },
             },
             drain,
         };
-        let clock = Arc::new(self.clock.clone());
         worker::start(self.db.clone(), clock, config, handler, self.stop.clone())
             .await
             .unwrap()
@@ -131,7 +151,7 @@ fn owner() -> Pubkey {
     OWNER.parse().unwrap()
 }
 
-fn domain() -> ZooidDomain {
+pub fn domain() -> ZooidDomain {
     "relays.example.com".parse().unwrap()
 }
 
