@@ -54,7 +54,10 @@ async fn serve(config: &ServeConfig, stop: CancellationToken) -> anyhow::Result<
     writeln!(out, "worker {} ready", caravel.worker.id)?;
     let db = caravel.db.clone();
     let ended = caravel.ended().await;
-    db.close().await;
+    // A database that is gone cannot be waited for.
+    if !matches!(ended, Ok(Ended::Broken)) {
+        db.close().await;
+    }
     ended
 }
 

@@ -135,6 +135,9 @@ async fn work(config: &WorkerConfig, stop: CancellationToken) -> Result<Ended, P
     }
     writeln!(io::stdout(), "worker {} ready", worker.id).map_err(ProgramError::Output)?;
     let ended = worker.ended().await?;
-    db.close().await;
+    // A database that is gone cannot be waited for.
+    if ended != Ended::Broken {
+        db.close().await;
+    }
     Ok(ended)
 }

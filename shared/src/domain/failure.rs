@@ -116,6 +116,31 @@ impl FailureKind {
         }
     }
 
+    /// What tenants are told once nothing is tried any more: the same, without a promise.
+    #[must_use]
+    pub fn given_up_sentence(self) -> &'static str {
+        match self {
+            Self::Unreachable => {
+                "The relay server could not be reached. Our operators have to look into it."
+            }
+            Self::OutcomeUnknown => {
+                "The relay server did not confirm the change. Our operators have to look into it."
+            }
+            Self::Throttled => "The relay server is too busy. Our operators have to look into it.",
+            Self::TargetDisk | Self::ServerError => {
+                "The relay server had a problem saving the change. Our operators have to look into it."
+            }
+            Self::WorkerLost => "The change was interrupted. Our operators have to look into it.",
+            Self::CredentialsRefused
+            | Self::KeyNotAllowed
+            | Self::Blocked
+            | Self::Conflict
+            | Self::Invalid
+            | Self::OurFault
+            | Self::Cancelled => self.tenant_sentence(),
+        }
+    }
+
     /// What operators read beside the message of the attempt: the cause in general.
     #[must_use]
     pub fn operator_sentence(self) -> &'static str {
@@ -186,6 +211,15 @@ mod tests {
                 !sentence.contains("zooid") && !sentence.contains("://"),
                 "{kind}"
             );
+        }
+    }
+
+    #[test]
+    fn nothing_is_promised_once_a_kind_is_given_up() {
+        for kind in FailureKind::ALL {
+            let sentence = kind.given_up_sentence();
+            assert!(sentence.ends_with('.'), "{kind}");
+            assert!(!sentence.contains("try again"), "{kind}");
         }
     }
 

@@ -13,7 +13,7 @@ pub(super) struct Cause {
     pub(super) kind: FailureKind,
     /// For operators, redacted.
     pub(super) message: String,
-    /// Whom the relay waits for; only when blocked.
+    /// Whom the relay waits for; only when blocked, and none when that one has left meanwhile.
     pub(super) blocked_by: Option<RelayId>,
 }
 
@@ -46,6 +46,10 @@ impl Cause {
             return Ok(cause);
         }
         let Some(holder) = holder(tx, run).await? else {
+            if was_left_meanwhile(tx, run).await? {
+                cause.kind = FailureKind::Blocked;
+                cause.message = format!("{}; a relay of ours has left it since", cause.message);
+            }
             return Ok(cause);
         };
         let relay = holder.relay_id;
@@ -100,5 +104,23 @@ async fn holder(tx: &mut WriteTx, run: &Run) -> Result<Option<Holder>, sqlx::Err
     .bind(run.relay.as_str())
     .bind(run.target.as_str())
     .fetch_optional(&mut *tx)
+    .await
+}
+
+/// Whether a relay of ours left the host after the refused attempt began.
+async fn was_left_meanwhile(tx: &mut WriteTx, run: &Run) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar(
+        "SELECT EXISTS (
+             SELECT 1
+             FROM relay_sync INDEXED BY relay_sync_by_left_host
+             WHERE left_host = $1
+               AND target = $2
+               AND left_at >= (SELECT started_at FROM sync_attempt WHERE id = $3)
+         )",
+    )
+    .bind(&run.host)
+    .bind(run.target.as_str())
+    .bind(run.attempt.get())
+    .fetch_one(&mut *tx)
     .await
 }

@@ -55,7 +55,8 @@ pub async fn fail(
     let next = cause.kind.policy();
     let asked_until = failure
         .retry_after
-        .filter(|_| next == Policy::Wait)
+        // A pause of nothing is none: the schedule's own is the least.
+        .filter(|pause| next == Policy::Wait && !pause.is_zero())
         .map(|pause| whole_seconds_after(now, pause.min(RETRY_AFTER_CAP)));
     match next {
         Policy::TargetFailure(opens) => {
@@ -84,6 +85,7 @@ pub async fn fail(
         &cause,
         &Noted {
             next,
+            status: failure.status,
             group,
             given_up,
             asked_until,
@@ -97,7 +99,12 @@ pub async fn fail(
         return end_jobs(tx, now, &[run.job.as_str()], last_result).await;
     }
     let again = Waiting {
-        run_at: run_at(policy, now, next, relay.failure_streak, asked_until),
+        run_at: if next == Policy::WaitForRelay && cause.blocked_by.is_none() {
+            // Whom it would wait for has left.
+            whole_seconds_after(now, std::time::Duration::ZERO)
+        } else {
+            run_at(policy, now, next, relay.failure_streak, asked_until)
+        },
         priority: Some(Priority::Retry),
         last_result,
         spent: spends_attempt(next),
@@ -175,9 +182,18 @@ async fn close_attempt(
 /// What is to be noted at the relay.
 struct Noted {
     next: Policy,
+    status: Option<u16>,
     group: i64,
     given_up: bool,
     asked_until: Option<i64>,
+}
+
+/// Whether a failure of generation $2 is what people should read: zooid has nothing newer, no newer attempt was made, and
+/// it was not given up before, for a reason that then is the better one.
+macro_rules! is_news {
+    () => {
+        "$2 > synced_generation AND $2 = attempted_generation AND coalesce(failed_generation < $2, 1)"
+    };
 }
 
 /// The relay after a failure.
@@ -196,13 +212,26 @@ async fn note_failure(
     cause: &Cause,
     noted: &Noted,
 ) -> Result<Failed, sqlx::Error> {
-    let settle_at =
-        (noted.next == Policy::Ambiguous).then(|| whole_seconds_after(now, policy.settle_after));
-    sqlx::query_as(
+    // A handler that broke may have sent the call, and a gateway may have passed it on.
+    let may_land_later = matches!(noted.next, Policy::Ambiguous | Policy::Suspect)
+        || matches!(noted.status, Some(502 | 504));
+    let settle_at = may_land_later.then(|| whole_seconds_after(now, policy.settle_after));
+    let sentence = if noted.given_up {
+        cause.kind.given_up_sentence()
+    } else {
+        cause.kind.tenant_sentence()
+    };
+    sqlx::query_as(concat!(
         "UPDATE relay_sync
-         SET sync_error = CASE WHEN $2 > synced_generation AND $2 = attempted_generation THEN $3 ELSE sync_error END,
-             failure_kind = CASE WHEN $2 > synced_generation AND $2 = attempted_generation THEN $4 ELSE failure_kind END,
-             failure_group_id = CASE WHEN $2 > synced_generation AND $2 = attempted_generation THEN $5 ELSE failure_group_id END,
+         SET sync_error = CASE WHEN ",
+        is_news!(),
+        " THEN $3 ELSE sync_error END,
+             failure_kind = CASE WHEN ",
+        is_news!(),
+        " THEN $4 ELSE failure_kind END,
+             failure_group_id = CASE WHEN ",
+        is_news!(),
+        " THEN $5 ELSE failure_group_id END,
              failed_generation = CASE WHEN $6 THEN max($2, coalesce(failed_generation, 0)) ELSE failed_generation END,
              not_before = $7,
              blocked_by = $8,
@@ -215,11 +244,11 @@ async fn note_failure(
          WHERE relay_id = $1
          RETURNING
              failure_streak,
-             coalesce(failed_generation >= $2, 0) OR (quarantined_at IS NOT NULL AND faults > 0) AS is_over",
-    )
+             coalesce(failed_generation >= $2, 0) OR (quarantined_at IS NOT NULL AND faults > 0) AS is_over"
+    ))
     .bind(run.relay.as_str())
     .bind(run.generation.get())
-    .bind(cause.kind.tenant_sentence())
+    .bind(sentence)
     .bind(cause.kind.as_str())
     .bind(noted.group)
     .bind(noted.given_up)

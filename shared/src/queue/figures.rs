@@ -142,7 +142,7 @@ pub async fn oldest_due(
     now: DateTime<Utc>,
     targets: &[ZooidDomain],
 ) -> Result<Duration, sqlx::Error> {
-    let run_at = claim::next_due(db.readers(), now, targets, Suspects::One).await?;
+    let run_at = claim::next_due(db.readers(), now, targets, Suspects::None).await?;
     Ok(since(
         now,
         run_at.and_then(|run_at| DateTime::from_timestamp(run_at, 0)),
@@ -155,13 +155,15 @@ pub async fn oldest_due(
 /// When the database refuses.
 pub async fn last_beat(db: &Db, worker: &WorkerId) -> Result<Option<DateTime<Utc>>, sqlx::Error> {
     let beat_at: Option<i64> = sqlx::query_scalar(
-        "SELECT beat_at
+        // An engine that was started again goes on as `<worker>.1` and so forth; '/' is what follows '.'.
+        "SELECT max(beat_at)
          FROM worker_heartbeat
-         WHERE worker_id = $1
+         WHERE worker_id >= $1
+           AND worker_id < $1 || '/'
            AND dead_at IS NULL",
     )
     .bind(worker.as_str())
-    .fetch_optional(db.readers())
+    .fetch_one(db.readers())
     .await?;
     Ok(beat_at.and_then(DateTime::from_timestamp_millis))
 }

@@ -254,10 +254,13 @@ async fn take_over(
                    SELECT 1
                    FROM relay_sync
                    WHERE relay_sync.relay_id = replace(Jobs.idempotency_key, ':running', '')
-                     AND relay_sync.quarantined_at IS NOT NULL
+                     AND (
+                         relay_sync.quarantined_at IS NOT NULL
+                         OR relay_sync.failed_generation = relay_sync.desired_generation
+                     )
                )"
         ),
-        LastResult::Err("quarantined: its worker died once too often"),
+        LastResult::Err("its worker died, and it is not tried again: quarantined or given up"),
     )
     .await?;
     let returned = sqlx::query(concat!(
@@ -265,7 +268,7 @@ async fn take_over(
          SET status = 'Pending',
              attempts = max(attempts - 1, 0),
              run_at = $2 + (
-                 SELECT min($3, $4 << min(max(crashes - 1, 0), 30))
+                 SELECT CASE WHEN crashes <= 1 THEN 0 ELSE min($3, $4 << min(crashes - 2, 30)) END
                  FROM relay_sync
                  WHERE relay_sync.relay_id = replace(Jobs.idempotency_key, ':running', '')
              ),

@@ -113,12 +113,13 @@ pub async fn record(
     let mut refused = Vec::new();
     match care {
         Care::Together => {
-            let accepted: Vec<Acceptance<'_>> =
-                finished.iter().filter_map(Acceptance::of).collect();
-            complete(tx, now, &accepted).await?;
+            // Refusals first: one over a host must still find who had it, though that one may leave in this very turn.
             for outcome in finished {
                 record_unaccepted(tx, now, policy, outcome).await?;
             }
+            let accepted: Vec<Acceptance<'_>> =
+                finished.iter().filter_map(Acceptance::of).collect();
+            complete(tx, now, &accepted).await?;
         }
         Care::EachAlone => {
             for outcome in finished {
@@ -251,13 +252,23 @@ pub async fn complete(
                  FROM json_each($1)
              )
              UPDATE relay_sync
-             SET accepted = CASE WHEN done.generation >= synced_generation THEN done.accepted ELSE relay_sync.accepted END,
+             SET left_host = CASE
+                     WHEN json_extract(relay_sync.accepted, '$.host') <> json_extract(done.accepted, '$.host')
+                         THEN json_extract(relay_sync.accepted, '$.host')
+                     ELSE left_host
+                 END,
+                 left_at = CASE
+                     WHEN json_extract(relay_sync.accepted, '$.host') <> json_extract(done.accepted, '$.host') THEN $2
+                     ELSE left_at
+                 END,
+                 accepted = CASE WHEN done.generation >= synced_generation THEN done.accepted ELSE relay_sync.accepted END,
                  synced_generation = max(synced_generation, done.generation),
                  synced_at = $2,
                  sync_error = CASE WHEN done.generation >= desired_generation THEN '' ELSE sync_error END,
                  failure_kind = CASE WHEN done.generation >= desired_generation THEN NULL ELSE failure_kind END,
                  failure_group_id = CASE WHEN done.generation >= desired_generation THEN NULL ELSE failure_group_id END,
                  failed_generation = CASE WHEN done.generation >= failed_generation THEN NULL ELSE failed_generation END,
+                 dirty_since = CASE WHEN done.generation >= desired_generation THEN NULL ELSE dirty_since END,
                  settle_at = CASE
                      WHEN settle_at IS NULL THEN NULL
                      WHEN (SELECT started_at FROM sync_attempt WHERE id = done.attempt) >= settle_at * 1000 THEN NULL
@@ -331,7 +342,7 @@ pub(super) async fn send_again(
     now: DateTime<Utc>,
     run: &Run,
 ) -> Result<(), sqlx::Error> {
-    let lost = sqlx::query(
+    let given_up: Option<bool> = sqlx::query_scalar(
         "UPDATE relay_sync
          SET crashes = max(crashes - 1, 0),
              quarantined_at = CASE
@@ -339,14 +350,16 @@ pub(super) async fn send_again(
                  ELSE quarantined_at
              END
          WHERE relay_id = $1
-           AND EXISTS (SELECT 1 FROM sync_attempt WHERE id = $2 AND outcome = 'lost')",
+           AND EXISTS (SELECT 1 FROM sync_attempt WHERE id = $2 AND outcome = 'lost')
+         RETURNING coalesce(failed_generation = desired_generation, 0)",
     )
     .bind(run.relay.as_str())
     .bind(run.attempt.get())
-    .execute(&mut *tx)
+    .fetch_optional(&mut *tx)
     .await?;
-    if lost.rows_affected() == 0 {
-        // Closed by ourselves: a turn whose commit was answered with an error had taken effect after all.
+    // Not lost: closed by ourselves, in a turn whose commit was answered with an error and had taken effect after all. Given
+    // up: an operator does not want it sent.
+    if given_up.is_none_or(|given_up| given_up) {
         return Ok(());
     }
     let target = relay::bump_generation(tx, &run.relay).await?;

@@ -62,37 +62,49 @@ pub(super) struct Waiting<'a> {
     pub(super) spent: bool,
 }
 
-/// Lets a running job wait again, unless its relay has a waiting job already: then this one is superseded.
+/// Lets a running job wait again, unless its relay has a waiting job already (then this one is superseded), or was given up
+/// meanwhile.
 pub(super) async fn return_to_waiting(
     tx: &mut WriteTx,
     now: DateTime<Utc>,
     job: &JobId,
     again: Waiting<'_>,
 ) -> Result<(), sqlx::Error> {
-    let superseded = sqlx::query(
-        "UPDATE Jobs
-         SET status = 'Done',
+    let over = sqlx::query(
+        "WITH ended AS MATERIALIZED (
+             SELECT
+                 Jobs.id,
+                 EXISTS (
+                     SELECT 1
+                     FROM Jobs AS twin
+                     WHERE twin.job_type = $2
+                       AND twin.idempotency_key = relay_sync.relay_id
+                 ) AS superseded,
+                 coalesce(relay_sync.failed_generation = relay_sync.desired_generation, 0) AS given_up
+             FROM Jobs
+             CROSS JOIN relay_sync ON relay_sync.relay_id = replace(Jobs.idempotency_key, ':running', '')
+             WHERE Jobs.id = $1
+               AND Jobs.status = 'Running'
+         )
+         UPDATE Jobs
+         SET status = CASE WHEN ended.superseded THEN 'Done' ELSE 'Killed' END,
              done_at = $3,
-             last_result = $4,
+             last_result = CASE WHEN ended.superseded THEN $4 ELSE $5 END,
              lock_by = NULL,
              lock_at = NULL,
              idempotency_key = NULL
-         WHERE id = $1
-           AND status = 'Running'
-           AND EXISTS (
-               SELECT 1
-               FROM Jobs AS twin
-               WHERE twin.job_type = $2
-                 AND twin.idempotency_key = replace(Jobs.idempotency_key, ':running', '')
-           )",
+         FROM ended
+         WHERE Jobs.id = ended.id
+           AND (ended.superseded OR ended.given_up)",
     )
     .bind(job.as_str())
     .bind(JOB_TYPE)
     .bind(now.timestamp())
     .bind(LastResult::Ok("superseded").to_json())
+    .bind(LastResult::Err("given up while it ran").to_json())
     .execute(&mut *tx)
     .await?;
-    if superseded.rows_affected() > 0 {
+    if over.rows_affected() > 0 {
         return Ok(());
     }
     sqlx::query(

@@ -211,7 +211,11 @@ fn failed_final(facts: &Facts<'_>) -> Option<Explanation> {
         code: ExplanationCode::FailedFinal,
         sentence: format!("Given up{after}: {why}"),
         next_step: Some(
-            kind.map_or("Retry to send it after all.", FailureKind::next_step)
+            kind.filter(|_| is_final)
+                .map_or(
+                    "Look into the cause, then retry: it is not sent again by itself.",
+                    FailureKind::next_step,
+                )
                 .to_owned(),
         ),
         since: sync

@@ -89,7 +89,9 @@ pub(crate) async fn send_all(
     relays: &[RelayId],
 ) -> Result<(), sqlx::Error> {
     for relays in relays.chunks(CHUNK) {
-        bump(tx, terms.now, &to_json(relays)?, Bump::All).await?;
+        let ids = to_json(relays)?;
+        start_over(tx, &ids).await?;
+        bump(tx, terms.now, &ids, Bump::All).await?;
         push(tx, terms, relays).await?;
     }
     Ok(())

@@ -182,6 +182,46 @@ async fn a_relay_waits_for_the_one_that_is_about_to_leave_its_host() {
 }
 
 #[tokio::test]
+async fn a_refusal_over_a_host_that_was_left_meanwhile_is_no_reason_to_give_up() {
+    for same_turn in [true, false] {
+        let (_folder, db) = wants_the_host_of_another().await;
+        db.write(async move |tx: &mut WriteTx| edit(tx, at(0), &relay_id(0)).await)
+            .await
+            .unwrap();
+        let claimed = claim_all(&db, at(1), "w", 10).await;
+        let of = |number| {
+            let sync = claimed
+                .iter()
+                .find(|sync| sync.desired.id == relay_id(number));
+            sync.unwrap()
+        };
+        let left = SyncReport {
+            verb: Some(Verb::Patch),
+            status: Some(200),
+            result: Ok(r#"{"host":"r0.relays.example.com"}"#.to_owned()),
+        };
+        let left = Finished::new(of(0), End::Reported(left));
+        let refused = failed(of(1), host_in_use());
+
+        if same_turn {
+            db.write(async move |tx: &mut WriteTx| -> Outcome {
+                outcome::record(tx, at(2), &POLICY, &[left, refused], Care::Together).await?;
+                Ok(())
+            })
+            .await
+            .unwrap();
+        } else {
+            record(&db, at(2), vec![left]).await;
+            record(&db, at(2), vec![refused]).await;
+        }
+
+        assert_eq!(next(&db, 2).await, (0, 0), "{same_turn}");
+        let state = "SELECT state FROM relay_sync WHERE relay_id LIKE '%1'";
+        assert_eq!(one(&db, state).await, "retrying", "{same_turn}");
+    }
+}
+
+#[tokio::test]
 async fn a_host_whose_holder_stays_is_a_conflict_that_names_it() {
     let (_folder, db) = wants_the_host_of_another().await;
     run_sql(
@@ -237,6 +277,71 @@ async fn a_run_that_was_cancelled_meanwhile_is_not_repeated() {
     record(&db, at(2), vec![refused(&claimed[0])]).await;
 
     assert_eq!(jobs(&db).await, ["Killed|1|-"]);
+}
+
+#[tokio::test]
+async fn a_cancelled_run_is_not_repeated_when_it_never_started_either() {
+    let (_folder, db) = one_relay().await;
+    let claimed = claim_all(&db, at(1), "w", 1).await;
+    run_sql(
+        &db,
+        "UPDATE relay_sync
+         SET failed_generation = desired_generation, failure_kind = 'cancelled', sync_error = 'Stopped.'",
+    )
+    .await;
+
+    record(
+        &db,
+        at(2),
+        vec![Finished::new(&claimed[0], End::NotStarted)],
+    )
+    .await;
+
+    assert_eq!(jobs(&db).await, ["Killed|1|-"]);
+    assert_eq!(
+        one(&db, "SELECT sync_error FROM relay_sync").await,
+        "Stopped."
+    );
+}
+
+#[tokio::test]
+async fn a_relay_that_is_given_up_promises_nothing_and_keeps_the_first_reason() {
+    let (_folder, db) = one_relay().await;
+    for now in [10, 20, 30] {
+        fail_one(&db, now, failure(FailureKind::ServerError, Some(500))).await;
+    }
+
+    assert_eq!(one(&db, "SELECT state FROM relay_sync").await, "failed");
+    let sentence = one(&db, "SELECT sync_error FROM relay_sync").await;
+    assert!(!sentence.contains("try again"), "{sentence}");
+}
+
+#[tokio::test]
+async fn a_relay_that_gets_in_step_while_it_is_paused_is_out_of_step_no_more() {
+    let (_folder, db) = one_relay().await;
+    let claimed = claim_all(&db, at(1), "w", 1).await;
+    run_sql(&db, "UPDATE relay_sync SET paused_at = 1").await;
+
+    record(&db, at(2), vec![accepted(&claimed[0])]).await;
+
+    assert_eq!(one(&db, "SELECT dirty_since FROM relay_sync").await, "NULL");
+}
+
+#[tokio::test]
+async fn a_retry_after_of_nothing_leaves_the_schedule_as_it_is() {
+    let (_folder, db) = one_relay().await;
+    let mut asked = failure(FailureKind::Throttled, Some(500));
+    asked.retry_after = Some(Duration::ZERO);
+    let mut now = 1;
+    for _ in 0..6 {
+        fail_one(&db, now, asked.clone()).await;
+        now += 10;
+    }
+
+    assert!(
+        next(&db, now - 10).await.0 >= 4,
+        "the pauses grow up to the cap of 8 s"
+    );
 }
 
 #[tokio::test]

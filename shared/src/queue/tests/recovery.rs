@@ -114,6 +114,26 @@ async fn a_relay_that_keeps_losing_workers_is_quarantined_and_its_neighbour_is_n
 }
 
 #[tokio::test]
+async fn a_cancelled_run_is_not_taken_over() {
+    let (_folder, db) = database().await;
+    populate(&db, 1, &["lost", "observer"]).await;
+    enqueue_relays(&db, 1).await;
+    let claimed = claim_all(&db, at(1), "lost", 1).await;
+    run_sql(
+        &db,
+        "UPDATE relay_sync SET failed_generation = desired_generation",
+    )
+    .await;
+
+    observe_until_dead(&db, at(12), 3).await;
+
+    assert_eq!(jobs(&db).await, ["Killed|1|-"]);
+    // Nor sent again when its worker comes back.
+    record(&db, at(20), vec![refused(&claimed[0])]).await;
+    assert_eq!(jobs(&db).await, ["Killed|1|-"]);
+}
+
+#[tokio::test]
 async fn an_outcome_of_a_worker_taken_for_dead_is_refused_and_the_relay_is_sent_again() {
     let (_folder, db) = database().await;
     populate(&db, 1, &["stalled", "observer"]).await;
