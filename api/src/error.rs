@@ -2,6 +2,7 @@
 //!
 //! Invariant: the sentence is for a person and tells nothing of our insides; what is our fault is logged here, once.
 
+use std::borrow::Cow;
 use std::error::Error;
 
 use axum::response::{IntoResponse, Response};
@@ -55,6 +56,7 @@ codes! {
         CUSTOM_DOMAIN_EXISTS = "custom-domain-exists", UNPROCESSABLE_ENTITY, "another relay has this `custom_domain`";
         PUBKEY_EXISTS = "pubkey-exists", UNPROCESSABLE_ENTITY, "there is a tenant with this key already";
         TENANT_UNKNOWN = "tenant-unknown", UNPROCESSABLE_ENTITY, "the relay's tenant has never signed in: `POST /tenants` comes first";
+        FILTER_INVALID = "filter-invalid", UNPROCESSABLE_ENTITY, "a filter has a value that cannot be, or is not known where that matters";
         RELAY_DELINQUENT = "relay-delinquent", UNPROCESSABLE_ENTITY, "a relay that is off for want of payment cannot be reactivated by its tenant";
         RELAY_QUARANTINED = "relay-quarantined", CONFLICT, "a quarantined relay is sent again only once it is released";
         RELAY_IN_STEP = "relay-in-step", CONFLICT, "the relay is in step: there is nothing to try again";
@@ -82,7 +84,6 @@ codes! {
         "return-url-invalid", "`return_url` is no http or https URL";
         "nwc-url-invalid", "`nwc_url` is no wallet connection (NIP-47)";
         "action-invalid", "`action` is none of those there are";
-        "filter-invalid", "a filter has a value that cannot be, or is not known where that matters";
     }
 }
 
@@ -116,6 +117,9 @@ pub enum ApiError {
     /// The input breaks a rule.
     #[error(transparent)]
     Rule(#[from] ValidationError),
+    /// The query of the URL has a filter that the list does not know.
+    #[error("there is no such filter")]
+    FilterUnknown(String),
     /// The command was not carried out.
     #[error(transparent)]
     Command(#[from] CommandError),
@@ -135,7 +139,7 @@ struct Answer {
     code: &'static str,
     status: StatusCode,
     sentence: String,
-    field: Option<&'static str>,
+    field: Option<Cow<'static, str>>,
     affected: Option<u64>,
 }
 
@@ -146,7 +150,7 @@ struct Envelope<'a> {
     code: &'static str,
     /// The field at fault, where it is one.
     #[serde(skip_serializing_if = "Option::is_none")]
-    field: Option<&'static str>,
+    field: Option<&'a str>,
     /// How many relays match, where that is why.
     #[serde(skip_serializing_if = "Option::is_none")]
     affected: Option<u64>,
@@ -163,9 +167,9 @@ impl Answer {
         }
     }
 
-    fn about(self, field: &'static str) -> Self {
+    fn about(self, field: impl Into<Cow<'static, str>>) -> Self {
         Self {
-            field: Some(field),
+            field: Some(field.into()),
             ..self
         }
     }
@@ -196,6 +200,9 @@ impl Answer {
                 ),
             ),
             ApiError::Rule(rule) => Self::of_rule(rule),
+            ApiError::FilterUnknown(name) => {
+                Self::new(FILTER_INVALID, "There is no such filter.").about(name.clone())
+            }
             ApiError::Command(error) => Self::of_command(error),
             ApiError::Query(error) => match error {
                 QueryError::NotFound { entity, id: _ } => Self::not_found(entity),
@@ -259,7 +266,7 @@ impl Answer {
             code: rule.code,
             status: StatusCode::UNPROCESSABLE_ENTITY,
             sentence: rule.message.clone(),
-            field: Some(rule.field),
+            field: Some(rule.field.into()),
             affected: None,
         }
     }
@@ -307,7 +314,7 @@ impl IntoResponse for ApiError {
         let envelope = Envelope {
             error: &answer.sentence,
             code: answer.code,
-            field: answer.field,
+            field: answer.field.as_deref(),
             affected: answer.affected,
         };
         // Strings and a number always are JSON.

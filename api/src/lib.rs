@@ -12,6 +12,7 @@ mod error;
 mod filters;
 mod path;
 pub mod program;
+mod role;
 mod route;
 pub mod routes;
 mod server;

@@ -29,6 +29,7 @@ Configured by environment variables, or by a file .env in the working directory:
   DATABASE_SYNCHRONOUS         full or normal                       [full]
   SERVER_HOST, SERVER_PORT     where to listen; port 0 takes a free one  [127.0.0.1, 2892]
   SERVER_ADMIN_PUBKEYS         admins, as hex or npub, separated by commas
+  SERVER_READONLY_PUBKEYS      who may read what operators read, in the same form
   SERVER_ALLOW_ORIGINS         web origins that may call, or *
   AUTH_MODE                    compatible, or strict for plain NIP-98 only  [compatible]
   AUTH_SESSION_SECONDS         how long a signed session lasts      [900]

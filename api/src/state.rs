@@ -1,7 +1,7 @@
 //! What every request may use.
 
-use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use shared::clock::SharedClock;
 use shared::command::{Command, Context, Entropy};
@@ -9,6 +9,10 @@ use shared::config::{AllowOrigins, ApiConfig, AuthConfig, BaseUrl};
 use shared::db::Db;
 use shared::domain::{Malformed, Pubkey, Rules};
 use shared::query::Query;
+use shared::query::operator::Viewpoint;
+use shared::zooid::Preview;
+
+use crate::role::{Role, Roles};
 
 /// The shared state of the API. Clones are handles on the same.
 #[derive(Debug, Clone)]
@@ -20,9 +24,11 @@ struct Shared {
     query: Query,
     rules: Rules,
     clock: SharedClock,
+    lease: Duration,
+    preview: Preview,
     base_url: BaseUrl,
     auth: AuthConfig,
-    admins: HashSet<Pubkey>,
+    roles: Roles,
     allow_origins: AllowOrigins,
 }
 
@@ -39,16 +45,10 @@ impl ApiState {
     /// The API on `db`, as configured.
     ///
     /// # Errors
-    /// When an admin's key is none after all.
+    /// When the key of an admin or a reader is none after all.
     pub fn new(config: &ApiConfig, db: Db, clock: SharedClock) -> Result<Self, StateError> {
-        let unusable = |variable| move |source| StateError { variable, source };
-        let admins = config
-            .server
-            .admin_pubkeys
-            .iter()
-            .map(|key| Pubkey::try_from(*key))
-            .collect::<Result<_, _>>()
-            .map_err(unusable("SERVER_ADMIN_PUBKEYS"))?;
+        let roles = Roles::new(&config.server)
+            .map_err(|(variable, source)| StateError { variable, source })?;
         let query = Query::new(&db);
         let context = Context {
             clock: Arc::clone(&clock),
@@ -69,9 +69,15 @@ impl ApiState {
                 reserved_subdomains: Vec::new(),
             },
             clock,
+            lease: config.lease,
+            preview: Preview::new(
+                config.storage.clone(),
+                config.livekit.clone(),
+                config.sealer.clone(),
+            ),
             base_url: config.server.url.clone(),
             auth: config.server.auth,
-            admins,
+            roles,
             allow_origins: config.server.allow_origins.clone(),
         })))
     }
@@ -95,6 +101,16 @@ impl ApiState {
         &self.0.clock
     }
 
+    /// From where and when operators look.
+    pub(crate) fn viewpoint(&self) -> Viewpoint {
+        Viewpoint::new(self.0.clock.now(), self.0.lease)
+    }
+
+    /// What is known here of what workers send.
+    pub(crate) fn preview(&self) -> &Preview {
+        &self.0.preview
+    }
+
     /// The URL under which clients know us.
     pub(crate) fn base_url(&self) -> &BaseUrl {
         &self.0.base_url
@@ -104,8 +120,9 @@ impl ApiState {
         self.0.auth
     }
 
-    pub(crate) fn is_admin(&self, pubkey: &Pubkey) -> bool {
-        self.0.admins.contains(pubkey)
+    /// What `pubkey` is to the operators' part of the API; `None` for nothing.
+    pub(crate) fn role(&self, pubkey: &Pubkey) -> Option<Role> {
+        self.0.roles.of(pubkey)
     }
 
     pub(crate) fn allow_origins(&self) -> &AllowOrigins {

@@ -2,10 +2,10 @@
 
 mod health;
 mod identity;
+mod operator;
 mod operator_actions;
 mod plans;
 mod relays;
-mod syncs;
 mod tenants;
 
 use axum::Router;
@@ -72,7 +72,7 @@ fn routes() -> Vec<Route> {
         identity::routes(),
         tenants::routes(),
         relays::routes(),
-        syncs::routes(),
+        operator::routes(),
         operator_actions::routes(),
     ]
     .into_iter()

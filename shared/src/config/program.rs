@@ -1,5 +1,7 @@
 //! What each program needs: its concerns, put together.
 
+use std::time::Duration;
+
 use super::reader::{Read, Reader};
 use super::secrets::read_sealer;
 use super::variable::{WORKER_LEASE_SECONDS, ZOOID_TIMEOUT_MS};
@@ -25,6 +27,12 @@ pub struct ApiConfig {
     pub targets: Vec<TargetConfig<Option<ZooidConfig>>>,
     /// The budget of the jobs it enqueues.
     pub retry: RetryConfig,
+    /// Where relays store blobs, as far as the API was told: it only shows what workers send.
+    pub storage: BlossomStorage,
+    /// The calls that relays offer, as far as the API was told.
+    pub livekit: Option<LiveKitConfig>,
+    /// How long workers may be silent.
+    pub lease: Duration,
 }
 
 /// A worker's configuration.
@@ -76,6 +84,9 @@ impl ApiConfig {
         let sealer = read_sealer(reader);
         let targets = TargetConfig::read_optional(reader);
         let retry = RetryConfig::read(reader);
+        let storage = BlossomStorage::read(reader);
+        let livekit = LiveKitConfig::read_optional(reader);
+        let lease = reader.seconds(&WORKER_LEASE_SECONDS);
         Ok(Self {
             log: log?,
             database: database?,
@@ -83,6 +94,9 @@ impl ApiConfig {
             sealer: sealer?,
             targets: targets?,
             retry: retry?,
+            storage: storage?,
+            livekit: livekit?,
+            lease: lease?,
         })
     }
 }

@@ -80,6 +80,7 @@ variables! {
     SERVER_HOST: form(Some("127.0.0.1"), "an IP address to listen on");
     SERVER_PORT: whole("2892", 0, 65_535);
     SERVER_ADMIN_PUBKEYS: form(None, "public keys as hex or npub, separated by commas");
+    SERVER_READONLY_PUBKEYS: form(None, "public keys as hex or npub, separated by commas");
     SERVER_ALLOW_ORIGINS: form(
         None,
         "* or origins such as https://app.example.com, separated by commas",

@@ -7,6 +7,7 @@
 pub mod activity;
 mod columns;
 mod error;
+pub mod operator;
 pub mod operator_action;
 #[cfg(test)]
 mod plans;
