@@ -8,10 +8,11 @@ use std::fmt;
 
 use axum::RequestExt as _;
 use axum::extract::Request;
+use http::header::AUTHORIZATION;
 use shared::command::AskedBy;
 use shared::domain::{Pubkey, Relay, RelayId};
 
-use crate::auth::{Form, Identity, Rejection, authenticate};
+use crate::auth::{Form, Identity, Rejection, Session, authenticate, of_cookie};
 use crate::error::ApiError;
 use crate::path::PathParam;
 use crate::role::Role;
@@ -30,10 +31,15 @@ pub enum Access {
     OwnerOrAdmin,
     /// Admins.
     Admin,
-    /// Admins who sign the very request: an event for a session is not enough to rule the fleet.
+    /// Admins who sign the very request or are signed in at the dashboard: an event for a session is not enough to rule
+    /// the fleet.
     Operator,
-    /// Admins, and those who may read what operators read, signing the very request.
+    /// Admins, and those who may read what operators read, in one of these ways.
     OperatorRead,
+    /// Admins and readers who sign the very request: it signs them in.
+    SignIn,
+    /// Whoever is signed in at the dashboard.
+    SignedIn,
 }
 
 impl fmt::Display for Access {
@@ -44,8 +50,10 @@ impl fmt::Display for Access {
             Self::TenantOrAdmin => "the tenant, admins",
             Self::OwnerOrAdmin => "the owner, admins",
             Self::Admin => "admins",
-            Self::Operator => "admins, request form only",
-            Self::OperatorRead => "admins and readers, request form only",
+            Self::Operator => "admins, request form or dashboard",
+            Self::OperatorRead => "admins and readers, request form or dashboard",
+            Self::SignIn => "admins and readers, request form only",
+            Self::SignedIn => "dashboard only",
         })
     }
 }
@@ -98,6 +106,14 @@ pub struct Operator;
 #[derive(Debug, Clone, Copy)]
 pub struct OperatorRead;
 
+/// [`Access::SignIn`].
+#[derive(Debug, Clone, Copy)]
+pub struct SignIn;
+
+/// [`Access::SignedIn`].
+#[derive(Debug, Clone, Copy)]
+pub struct SignedIn;
+
 /// Nobody was asked who they are.
 #[derive(Debug)]
 pub struct Anybody(());
@@ -126,15 +142,27 @@ pub struct RelayAccess {
 #[derive(Debug)]
 pub struct AdminAccess(());
 
-/// The caller is an admin and signed this request.
+/// The caller is an admin who signed this request, or is signed in at the dashboard.
 #[derive(Debug)]
 pub struct OperatorAccess {
     pubkey: Pubkey,
 }
 
-/// The caller may read what operators read and signed this request.
+/// The caller may read what operators read, and signed this request or is signed in at the dashboard.
 #[derive(Debug)]
 pub struct OperatorReadAccess(());
+
+/// The caller may sign in at the dashboard.
+#[derive(Debug)]
+pub struct SignInAccess {
+    pubkey: Pubkey,
+}
+
+/// The caller is signed in at the dashboard.
+#[derive(Debug)]
+pub struct SignedInAccess {
+    session: Session,
+}
 
 impl Caller {
     async fn of(state: &ApiState, request: &mut Request) -> Result<Self, ApiError> {
@@ -149,6 +177,18 @@ impl Caller {
             Form::Request => Ok(Self::from_identity(state, identity)),
             Form::Session => Err(ApiError::Unauthorized(Rejection::Session)),
         }
+    }
+
+    /// Who signed the very request, or is signed in at the dashboard.
+    async fn at_the_dashboard(state: &ApiState, request: &mut Request) -> Result<Self, ApiError> {
+        if request.headers().contains_key(AUTHORIZATION) {
+            return Self::of_this_request(state, request).await;
+        }
+        let session = of_cookie(state, request.method(), request.headers()).await?;
+        Ok(Self {
+            pubkey: session.session.pubkey,
+            role: Some(session.role),
+        })
     }
 
     fn from_identity(state: &ApiState, identity: Identity) -> Self {
@@ -198,6 +238,13 @@ impl Caller {
         }
     }
 
+    fn check_may_read(&self) -> Result<(), ApiError> {
+        match self.role {
+            Some(Role::Admin | Role::Readonly) => Ok(()),
+            None => Err(ApiError::Forbidden),
+        }
+    }
+
     fn check_is_admin(&self) -> Result<(), ApiError> {
         if self.is_admin() {
             Ok(())
@@ -235,6 +282,20 @@ impl OperatorAccess {
     /// The admin's key.
     pub fn into_pubkey(self) -> Pubkey {
         self.pubkey
+    }
+}
+
+impl SignInAccess {
+    /// Whom to sign in.
+    pub fn into_pubkey(self) -> Pubkey {
+        self.pubkey
+    }
+}
+
+impl SignedInAccess {
+    /// Their session.
+    pub fn into_session(self) -> Session {
+        self.session
     }
 }
 
@@ -310,7 +371,7 @@ impl Rule for Operator {
         state: &ApiState,
         request: &mut Request,
     ) -> Result<OperatorAccess, ApiError> {
-        let caller = Caller::of_this_request(state, request).await?;
+        let caller = Caller::at_the_dashboard(state, request).await?;
         caller.check_is_admin()?;
         Ok(OperatorAccess {
             pubkey: caller.pubkey,
@@ -327,9 +388,39 @@ impl Rule for OperatorRead {
         state: &ApiState,
         request: &mut Request,
     ) -> Result<OperatorReadAccess, ApiError> {
-        match Caller::of_this_request(state, request).await?.role {
-            Some(Role::Admin | Role::Readonly) => Ok(OperatorReadAccess(())),
-            None => Err(ApiError::Forbidden),
-        }
+        let caller = Caller::at_the_dashboard(state, request).await?;
+        caller.check_may_read()?;
+        Ok(OperatorReadAccess(()))
+    }
+}
+
+impl Rule for SignIn {
+    type Proof = SignInAccess;
+    const ACCESS: Access = Access::SignIn;
+
+    async fn admit(
+        self,
+        state: &ApiState,
+        request: &mut Request,
+    ) -> Result<SignInAccess, ApiError> {
+        let caller = Caller::of_this_request(state, request).await?;
+        caller.check_may_read()?;
+        Ok(SignInAccess {
+            pubkey: caller.pubkey,
+        })
+    }
+}
+
+impl Rule for SignedIn {
+    type Proof = SignedInAccess;
+    const ACCESS: Access = Access::SignedIn;
+
+    async fn admit(
+        self,
+        state: &ApiState,
+        request: &mut Request,
+    ) -> Result<SignedInAccess, ApiError> {
+        let session = of_cookie(state, request.method(), request.headers()).await?;
+        Ok(SignedInAccess { session })
     }
 }

@@ -11,7 +11,9 @@ use shared::domain::{Malformed, Pubkey, Rules};
 use shared::query::Query;
 use shared::query::operator::Viewpoint;
 use shared::zooid::Preview;
+use tokio_util::sync::CancellationToken;
 
+use crate::feed::Feed;
 use crate::role::{Role, Roles};
 
 /// The shared state of the API. Clones are handles on the same.
@@ -30,6 +32,9 @@ struct Shared {
     auth: AuthConfig,
     roles: Roles,
     allow_origins: AllowOrigins,
+    session_lifetime: Duration,
+    feed: Feed,
+    db: Db,
 }
 
 /// The configuration names something that the domain does not accept.
@@ -57,8 +62,10 @@ impl ApiState {
             max_attempts: config.retry.max_attempts,
         };
         Ok(Self(Arc::new(Shared {
-            command: Command::new(db, context),
+            command: Command::new(db.clone(), context),
+            feed: Feed::new(query.clone()),
             query,
+            db,
             rules: Rules {
                 served_domains: config
                     .targets
@@ -79,6 +86,7 @@ impl ApiState {
             auth: config.server.auth,
             roles,
             allow_origins: config.server.allow_origins.clone(),
+            session_lifetime: config.server.dashboard_session,
         })))
     }
 
@@ -123,6 +131,21 @@ impl ApiState {
     /// What `pubkey` is to the operators' part of the API; `None` for nothing.
     pub(crate) fn role(&self, pubkey: &Pubkey) -> Option<Role> {
         self.0.roles.of(pubkey)
+    }
+
+    /// How long somebody stays signed in at the dashboard.
+    pub(crate) fn session_lifetime(&self) -> Duration {
+        self.0.session_lifetime
+    }
+
+    /// What event streams are told.
+    pub(crate) fn feed(&self) -> &Feed {
+        &self.0.feed
+    }
+
+    /// Keeps the feed going until `stop`.
+    pub(crate) async fn run_feed(&self, stop: &CancellationToken) {
+        self.0.feed.run(&self.0.db, stop).await;
     }
 
     pub(crate) fn allow_origins(&self) -> &AllowOrigins {

@@ -3,6 +3,7 @@
 mod cli;
 mod demo;
 mod keys;
+mod login_link;
 mod serve;
 
 use std::process::ExitCode;
@@ -21,5 +22,8 @@ fn main() -> anyhow::Result<ExitCode> {
         Command::Worker => program::run(WorkerConfig::load, worker::program::run),
         Command::Sign(arguments) => keys::sign(&arguments),
         Command::Keygen(arguments) => keys::generate(&arguments),
+        Command::LoginLink(arguments) => {
+            program::run(ApiConfig::load, |config| login_link::run(config, arguments))
+        }
     }
 }
