@@ -8,9 +8,11 @@ use std::fmt;
 
 use axum::RequestExt as _;
 use axum::extract::Request;
+use http::HeaderValue;
 use http::header::AUTHORIZATION;
 use shared::command::AskedBy;
 use shared::domain::{Pubkey, Relay, RelayId};
+use shared::watch::is_bearer;
 
 use crate::auth::{Form, Identity, Rejection, Session, authenticate, of_cookie};
 use crate::error::ApiError;
@@ -34,6 +36,9 @@ pub enum Access {
     /// Admins who sign the very request or are signed in at the dashboard: an event for a session is not enough to rule
     /// the fleet.
     Operator,
+    /// Whoever knows `METRICS_TOKEN`. To everybody else the route is not there, and without a token it is not there at all:
+    /// behind a proxy on the same host, no address tells friend from stranger.
+    MetricsToken,
     /// Admins, and those who may read what operators read, in one of these ways.
     OperatorRead,
     /// Admins and readers who sign the very request: it signs them in.
@@ -52,6 +57,7 @@ impl fmt::Display for Access {
             Self::Admin => "admins",
             Self::Operator => "admins, request form or dashboard",
             Self::OperatorRead => "admins and readers, request form or dashboard",
+            Self::MetricsToken => "the bearer of `METRICS_TOKEN`",
             Self::SignIn => "admins and readers, request form only",
             Self::SignedIn => "dashboard only",
         })
@@ -102,6 +108,9 @@ pub struct Admin;
 #[derive(Debug, Clone, Copy)]
 pub struct Operator;
 
+/// [`Access::MetricsToken`].
+#[derive(Debug, Clone, Copy)]
+pub struct MetricsToken;
 /// [`Access::OperatorRead`].
 #[derive(Debug, Clone, Copy)]
 pub struct OperatorRead;
@@ -141,6 +150,10 @@ pub struct RelayAccess {
 /// The caller is an admin.
 #[derive(Debug)]
 pub struct AdminAccess(());
+
+/// The caller knows the token for metrics.
+#[derive(Debug)]
+pub struct MetricsAccess(());
 
 /// The caller is an admin who signed this request, or is signed in at the dashboard.
 #[derive(Debug)]
@@ -376,6 +389,27 @@ impl Rule for Operator {
         Ok(OperatorAccess {
             pubkey: caller.pubkey,
         })
+    }
+}
+
+impl Rule for MetricsToken {
+    type Proof = MetricsAccess;
+    const ACCESS: Access = Access::MetricsToken;
+
+    async fn admit(
+        self,
+        state: &ApiState,
+        request: &mut Request,
+    ) -> Result<MetricsAccess, ApiError> {
+        let given = request.headers().get(AUTHORIZATION);
+        let is_known = state
+            .metrics_token()
+            .is_some_and(|token| is_bearer(token, given.map(HeaderValue::as_bytes)));
+        if is_known {
+            Ok(MetricsAccess(()))
+        } else {
+            Err(ApiError::NotFound("route"))
+        }
     }
 }
 

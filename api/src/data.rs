@@ -1,15 +1,34 @@
 //! The envelope of success: `{"data": ..., "code": "ok"}`.
 //!
-//! Invariant: no answer is without a JSON body; clients take a bare 2xx for a failure.
+//! Invariant: no answer is without a body, and but for [`Metrics`], files and event streams it is JSON; clients take a bare 2xx for a failure.
 
 use axum::response::{IntoResponse, Response};
 use http::header::{CONTENT_TYPE, LOCATION};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use serde::Serialize;
+use shared::watch;
 
 use crate::error::ApiError;
 
-/// A successful answer.
+/// What a handler may answer with when all went well.
+pub trait Answer: IntoResponse {}
+
+impl<T: Serialize> Answer for Data<T> {}
+
+impl Answer for Metrics {}
+
+/// The text of a scrape.
+#[derive(Debug)]
+pub struct Metrics(pub String);
+
+impl IntoResponse for Metrics {
+    fn into_response(self) -> Response {
+        let content_type = HeaderValue::from_static(watch::CONTENT_TYPE);
+        ([(CONTENT_TYPE, content_type)], self.0).into_response()
+    }
+}
+
+/// A successful answer in its envelope.
 #[derive(Debug)]
 pub struct Data<T> {
     value: T,

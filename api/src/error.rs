@@ -12,6 +12,7 @@ use serde::Serialize;
 use shared::command::CommandError;
 use shared::domain::ValidationError;
 use shared::query::QueryError;
+use shared::watch::Unready;
 
 use crate::auth::Rejection;
 use crate::data;
@@ -68,6 +69,11 @@ codes! {
         BULK_CHANGED = "bulk-changed", CONFLICT, "far more or fewer relays match than `expected`; the answer's `affected` says how many";
         INTERNAL = "internal", INTERNAL_SERVER_ERROR, "something is wrong on our side; the log has it under the answer's `x-request-id`";
         UNAVAILABLE = "unavailable", SERVICE_UNAVAILABLE, "the write was not carried out and can be repeated after `Retry-After` seconds";
+        DATABASE_REPLACED = "database-replaced", SERVICE_UNAVAILABLE, "not ready: the database file is not the one that was opened";
+        DATABASE_UNWRITABLE = "database-unwritable", SERVICE_UNAVAILABLE, "not ready: no commit goes through";
+        DATABASE_UNREADABLE = "database-unreadable", SERVICE_UNAVAILABLE, "not ready: the database answers no reads";
+        WORKER_SILENT = "worker-silent", SERVICE_UNAVAILABLE, "not ready: the worker has not beaten for its lease";
+        QUEUE_LATE = "queue-late", SERVICE_UNAVAILABLE, "not ready: the oldest due job has waited for more than `READY_MAX_DUE_SECONDS`";
     }
     rules {
         "field-required", "a required field is missing";
@@ -138,6 +144,12 @@ pub enum ApiError {
     /// The query was not answered.
     #[error(transparent)]
     Query(#[from] QueryError),
+    /// This process is not ready.
+    #[error(transparent)]
+    Unready(#[from] Unready),
+    /// The metrics could not be written down.
+    #[error("cannot write the metrics")]
+    Metrics(#[from] std::fmt::Error),
     /// The answer could not be written as JSON.
     #[error("cannot write the answer as json")]
     Encode(#[source] serde_json::Error),
@@ -232,8 +244,20 @@ impl Answer {
                 QueryError::NotFound { entity, id: _ } => Self::not_found(entity),
                 QueryError::Database(_) => Self::internal(),
             },
-            ApiError::Encode(_) | ApiError::Panicked => Self::internal(),
+            ApiError::Unready(unready) => Self::of_unready(unready),
+            ApiError::Metrics(_) | ApiError::Encode(_) | ApiError::Panicked => Self::internal(),
         }
+    }
+
+    fn of_unready(unready: &Unready) -> Self {
+        let code = match unready {
+            Unready::DatabaseReplaced => DATABASE_REPLACED,
+            Unready::DatabaseUnwritable(_) => DATABASE_UNWRITABLE,
+            Unready::DatabaseUnreadable(_) => DATABASE_UNREADABLE,
+            Unready::WorkerSilent => WORKER_SILENT,
+            Unready::QueueLate(_) => QUEUE_LATE,
+        };
+        Self::new(code, format!("Not ready: {unready}."))
     }
 
     fn of_command(error: &CommandError) -> Self {

@@ -35,6 +35,7 @@ Configured by environment variables, or by a file .env in the working directory:
   AUTH_SESSION_SECONDS         how long a signed session lasts      [900]
   DASHBOARD_SESSION_SECONDS    how long somebody stays signed in at the dashboard  [43200]
   SYNC_MAX_ATTEMPTS            attempts of a sync before it is given up  [25]
+  METRICS_TOKEN                bearer token of GET /metrics; no such route without one
   LOG_FORMAT, RUST_LOG         pretty or json, and which lines      [pretty, info]
 
 Prints `listening on http://HOST:PORT` on standard output once it accepts connections; logs go to standard error. \

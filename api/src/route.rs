@@ -6,6 +6,7 @@ use axum::routing::{MethodFilter, MethodRouter, on};
 use http::Method;
 
 use crate::access::{Access, Rule};
+use crate::data::Answer;
 use crate::error::ApiError;
 use crate::state::ApiState;
 
@@ -22,8 +23,7 @@ pub struct Route {
     pub(crate) handler: MethodRouter<ApiState>,
 }
 
-/// A handler gets the state, the proof that the caller may call it, and what else it reads from the request. It answers
-/// [`Data`](crate::data::Data), unless what it answers is no JSON: a file, a stream.
+/// A handler gets the state, the proof that the caller may call it, and what else it reads from the request.
 pub trait Handler<P, X, A>: Clone + Send + Sync + 'static {
     /// Handles a request that was let in.
     fn handle(
@@ -55,7 +55,7 @@ impl Route {
     where
         R: Rule,
         X: FromRequest<ApiState, M> + Send,
-        A: IntoResponse,
+        A: Answer,
         H: Handler<R::Proof, X, A>,
     {
         Self::new(Method::GET, MethodFilter::GET, path, rule, handler)
@@ -66,7 +66,7 @@ impl Route {
     where
         R: Rule,
         X: FromRequest<ApiState, M> + Send,
-        A: IntoResponse,
+        A: Answer,
         H: Handler<R::Proof, X, A>,
     {
         Self::new(Method::POST, MethodFilter::POST, path, rule, handler)
@@ -77,7 +77,7 @@ impl Route {
     where
         R: Rule,
         X: FromRequest<ApiState, M> + Send,
-        A: IntoResponse,
+        A: Answer,
         H: Handler<R::Proof, X, A>,
     {
         Self::new(Method::PUT, MethodFilter::PUT, path, rule, handler)
@@ -88,7 +88,7 @@ impl Route {
     where
         R: Rule,
         X: FromRequest<ApiState, M> + Send,
-        A: IntoResponse,
+        A: Answer,
         H: Handler<R::Proof, X, A>,
     {
         Self::new(Method::DELETE, MethodFilter::DELETE, path, rule, handler)
@@ -104,7 +104,7 @@ impl Route {
     where
         R: Rule,
         X: FromRequest<ApiState, M> + Send,
-        A: IntoResponse,
+        A: Answer,
         H: Handler<R::Proof, X, A>,
     {
         let guarded = async move |State(state): State<ApiState>, request: Request| {
@@ -130,7 +130,7 @@ async fn guarded<R, X, M, A, H>(
 where
     R: Rule,
     X: FromRequest<ApiState, M> + Send,
-    A: IntoResponse,
+    A: Answer,
     H: Handler<R::Proof, X, A>,
 {
     let proof = rule

@@ -28,7 +28,7 @@ pub async fn serve(
         let _ = socket.set_nodelay(true);
     });
     let feeding = async {
-        state.run_feed(&stop).await;
+        state.feed().run(state.db(), &stop).await;
         std::future::pending::<()>().await;
     };
     let serving = axum::serve(listener, router(state.clone()))

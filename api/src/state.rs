@@ -6,12 +6,13 @@ use std::time::Duration;
 use shared::clock::SharedClock;
 use shared::command::{Command, Context, Entropy};
 use shared::config::{AllowOrigins, ApiConfig, AuthConfig, BaseUrl};
+use shared::crypto::SecretText;
 use shared::db::Db;
 use shared::domain::{Malformed, Pubkey, Rules};
 use shared::query::Query;
 use shared::query::operator::Viewpoint;
+use shared::watch::Health;
 use shared::zooid::Preview;
-use tokio_util::sync::CancellationToken;
 
 use crate::feed::Feed;
 use crate::role::{Role, Roles};
@@ -35,6 +36,8 @@ struct Shared {
     session_lifetime: Duration,
     feed: Feed,
     db: Db,
+    health: Health,
+    metrics_token: Option<SecretText>,
 }
 
 /// The configuration names something that the domain does not accept.
@@ -65,7 +68,6 @@ impl ApiState {
             command: Command::new(db.clone(), context),
             feed: Feed::new(query.clone()),
             query,
-            db,
             rules: Rules {
                 served_domains: config
                     .targets
@@ -75,6 +77,8 @@ impl ApiState {
                 own_host: config.server.url.url().host_str().map(str::to_owned),
                 reserved_subdomains: Vec::new(),
             },
+            health: Health::new(db.clone(), Arc::clone(&clock)),
+            db,
             clock,
             lease: config.lease,
             preview: Preview::new(
@@ -87,7 +91,24 @@ impl ApiState {
             roles,
             allow_origins: config.server.allow_origins.clone(),
             session_lifetime: config.server.dashboard_session,
+            metrics_token: config.metrics_token.clone(),
         })))
+    }
+
+    /// Whether this process is ready; whoever runs a worker in it lets it be watched here.
+    #[must_use]
+    pub fn health(&self) -> &Health {
+        &self.0.health
+    }
+
+    /// What the metrics are read from, and the feed.
+    pub(crate) fn db(&self) -> &Db {
+        &self.0.db
+    }
+
+    /// What whoever wants the metrics must know.
+    pub(crate) fn metrics_token(&self) -> Option<&SecretText> {
+        self.0.metrics_token.as_ref()
     }
 
     /// Every change.
@@ -141,11 +162,6 @@ impl ApiState {
     /// What event streams are told.
     pub(crate) fn feed(&self) -> &Feed {
         &self.0.feed
-    }
-
-    /// Keeps the feed going until `stop`.
-    pub(crate) async fn run_feed(&self, stop: &CancellationToken) {
-        self.0.feed.run(&self.0.db, stop).await;
     }
 
     pub(crate) fn allow_origins(&self) -> &AllowOrigins {

@@ -4,6 +4,7 @@ mod cli;
 mod demo;
 mod keys;
 mod login_link;
+mod operator;
 mod serve;
 
 use std::process::ExitCode;
@@ -20,6 +21,7 @@ fn main() -> anyhow::Result<ExitCode> {
         Command::Serve => program::run(ServeConfig::load, serve::run),
         Command::Api => program::run(ApiConfig::load, api::program::run),
         Command::Worker => program::run(WorkerConfig::load, worker::program::run),
+        Command::Operator(command) => Ok(operator::run(command)),
         Command::Sign(arguments) => keys::sign(&arguments),
         Command::Keygen(arguments) => keys::generate(&arguments),
         Command::LoginLink(arguments) => {

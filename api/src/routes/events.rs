@@ -16,6 +16,7 @@ use shared::query::{Changed, News};
 use tokio::sync::broadcast::error::RecvError;
 
 use crate::access::{OperatorRead, OperatorReadAccess};
+use crate::data::Answer;
 use crate::error::ApiError;
 use crate::feed::Subscription;
 use crate::route::Route;
@@ -41,7 +42,7 @@ async fn follow(
     state: ApiState,
     _: OperatorReadAccess,
     headers: HeaderMap,
-) -> Result<Response, ApiError> {
+) -> Result<EventStream, ApiError> {
     let subscription = state.feed().subscribe().await?;
     let subscription = subscription.ok_or(ApiError::StreamsFull)?;
     let seen = headers
@@ -57,7 +58,18 @@ async fn follow(
     response
         .headers_mut()
         .insert(X_ACCEL_BUFFERING, HeaderValue::from_static("no"));
-    Ok(response)
+    Ok(EventStream(response))
+}
+
+/// An answer that goes on.
+struct EventStream(Response);
+
+impl Answer for EventStream {}
+
+impl IntoResponse for EventStream {
+    fn into_response(self) -> Response {
+        self.0
+    }
 }
 
 /// For a follower who comes back: the activities between what they saw and `seq`. What else changed is in no log, so

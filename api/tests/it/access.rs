@@ -17,11 +17,13 @@ struct Row {
 /// Each route by hand, beside what the code says of itself: a rule that is loosened by mistake shows here.
 fn rows() -> Vec<Row> {
     use Access::{
-        Admin, Operator, OperatorRead, OwnerOrAdmin, Public, SignIn, Signed, SignedIn,
-        TenantOrAdmin,
+        Admin, MetricsToken, Operator, OperatorRead, OwnerOrAdmin, Public, SignIn, Signed,
+        SignedIn, TenantOrAdmin,
     };
     [
         ("GET", "/healthz", Public),
+        ("GET", "/readyz", Public),
+        ("GET", "/metrics", MetricsToken),
         ("GET", "/plans", Public),
         ("GET", "/plans/{id}", Public),
         ("GET", "/identity", Signed),
@@ -103,6 +105,8 @@ fn refusal(access: Access, who: Who, form: Form) -> Option<(u16, &'static str)> 
         (Access::Public, _, _) | (Access::TenantOrAdmin | Access::OwnerOrAdmin, Who::Owner, _) => {
             None
         }
+        // No token is set here.
+        (Access::MetricsToken, _, _) => Some((404, "not-found")),
         (_, Who::Nobody, _)
         // A signature is no session at the dashboard.
         | (Access::SignedIn, _, _)

@@ -19,3 +19,4 @@ mod relays;
 mod requests;
 mod rules;
 mod tenants;
+mod watching;

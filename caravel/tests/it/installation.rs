@@ -1,6 +1,6 @@
 //! A database, a zooid and the variables that bring Caravel's processes together with them.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use futures::{StreamExt as _, stream};
@@ -21,8 +21,6 @@ use crate::wait::until;
 /// What the relays are subdomains of.
 pub const RELAY_DOMAIN: &str = "relays.example.com";
 
-const SECRETS_KEY: [u8; 32] = [7; 32];
-
 pub struct Installation {
     pub sim: ZooidSim,
     pub admin: Keys,
@@ -33,6 +31,9 @@ pub struct Installation {
 }
 
 impl Installation {
+    /// Seals what `create_relays` makes, and is the key of its processes unless another one is set.
+    pub const SECRETS_KEY: [u8; 32] = [7; 32];
+
     /// A zooid, and nothing of Caravel yet.
     pub async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
@@ -66,7 +67,7 @@ impl Installation {
                 "DATABASE_URL",
                 format!("sqlite://{}", self.database().display()),
             )
-            .env("CARAVEL_SECRETS_KEY", hex::encode(SECRETS_KEY))
+            .env("CARAVEL_SECRETS_KEY", hex::encode(Self::SECRETS_KEY))
             .env("RELAY_DOMAIN", RELAY_DOMAIN)
             .env("SERVER_URL", Client::SERVER_URL)
             .env("SERVER_PORT", "0")
@@ -103,6 +104,11 @@ impl Installation {
         (process, Client::sign_in(&url, self.tenant.clone()).await)
     }
 
+    /// Where its processes run.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
     /// Where the database is. Its folder does not exist before a process made it.
     pub fn database(&self) -> PathBuf {
         self.folder.path().join("data/caravel.db")
@@ -131,7 +137,10 @@ pub fn program(arguments: &[&str]) -> Command {
 pub async fn create_relays(installation: &Installation, db: &Db, count: usize) -> Vec<Relay> {
     let context = Context {
         clock: Arc::new(SystemClock),
-        sealer: Sealer::new(SecretsKey::from_bytes(&SECRETS_KEY), Vec::new()),
+        sealer: Sealer::new(
+            SecretsKey::from_bytes(&Installation::SECRETS_KEY),
+            Vec::new(),
+        ),
         entropy: Entropy::from_system(),
         max_attempts: 25,
     };

@@ -2,7 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod backup;
 mod client;
+mod command;
 mod configuration;
 mod demo;
 mod drain;
@@ -10,8 +12,10 @@ mod edits;
 mod fleet;
 mod installation;
 mod keys;
+mod operator_shell;
 mod process;
 mod repair;
 mod retry;
+mod rotation;
 mod story;
 mod wait;

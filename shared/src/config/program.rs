@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::operations::{PruneConfig, WatchConfig, read_metrics_token};
 use super::reader::{Read, Reader};
 use super::secrets::read_sealer;
 use super::variable::{WORKER_LEASE_SECONDS, ZOOID_TIMEOUT_MS};
@@ -27,6 +28,8 @@ pub struct ApiConfig {
     pub targets: Vec<TargetConfig<Option<ZooidConfig>>>,
     /// The budget of the jobs it enqueues.
     pub retry: RetryConfig,
+    /// What whoever wants the metrics must know; without it, nobody gets them.
+    pub metrics_token: Option<SecretText>,
     /// Where relays store blobs, as far as the API was told: it only shows what workers send.
     pub storage: BlossomStorage,
     /// The calls that relays offer, as far as the API was told.
@@ -54,8 +57,47 @@ pub struct WorkerConfig {
     pub queue: QueueConfig,
     /// When it tries again.
     pub retry: RetryConfig,
+    /// What it forgets.
+    pub prune: PruneConfig,
+    /// How it shows how it is.
+    pub watch: WatchConfig,
     /// What a person should know although the program can run; for the log.
     pub warnings: Vec<String>,
+}
+
+/// The configuration of an operator's command: it works on the database alone.
+#[derive(Debug, Clone)]
+pub struct ShellConfig {
+    /// Logging.
+    pub log: LogConfig,
+    /// The database.
+    pub database: DatabaseConfig,
+    /// The budget of the jobs it enqueues.
+    pub retry: RetryConfig,
+    /// How long workers may be silent.
+    pub lease: Duration,
+}
+
+/// The configuration of an operator's command that changes something.
+#[derive(Debug, Clone)]
+pub struct ActingConfig {
+    /// What every operator's command needs.
+    pub shell: ShellConfig,
+    /// Signs previews; seals secrets anew.
+    pub sealer: Sealer,
+}
+
+/// The configuration of the command that explains a relay.
+#[derive(Debug, Clone)]
+pub struct ExplainConfig {
+    /// What every operator's command needs.
+    pub shell: ShellConfig,
+    /// Tells whether secrets in a relay's configuration have changed.
+    pub sealer: Sealer,
+    /// Where relays store blobs, as far as this host was told: it only shows what workers send.
+    pub storage: BlossomStorage,
+    /// The calls that relays offer, as far as this host was told.
+    pub livekit: Option<LiveKitConfig>,
 }
 
 /// The configuration of API and worker in one process.
@@ -84,6 +126,7 @@ impl ApiConfig {
         let sealer = read_sealer(reader);
         let targets = TargetConfig::read_optional(reader);
         let retry = RetryConfig::read(reader);
+        let metrics_token = read_metrics_token(reader);
         let storage = BlossomStorage::read(reader);
         let livekit = LiveKitConfig::read_optional(reader);
         let lease = reader.seconds(&WORKER_LEASE_SECONDS);
@@ -94,6 +137,7 @@ impl ApiConfig {
             sealer: sealer?,
             targets: targets?,
             retry: retry?,
+            metrics_token: metrics_token?,
             storage: storage?,
             livekit: livekit?,
             lease: lease?,
@@ -120,6 +164,8 @@ impl WorkerConfig {
         let livekit = LiveKitConfig::read_optional(reader);
         let queue = QueueConfig::read(reader);
         let retry = RetryConfig::read(reader);
+        let prune = PruneConfig::read(reader);
+        let watch = WatchConfig::read(reader);
         check_deadline(reader)?;
         Ok(Self {
             log: log?,
@@ -130,6 +176,8 @@ impl WorkerConfig {
             livekit: livekit?,
             queue: queue?,
             retry: retry?,
+            prune: prune?,
+            watch: watch?,
             warnings: reader.take_warnings(),
         })
     }
@@ -161,6 +209,70 @@ fn check_deadline(reader: &mut Reader<'_>) -> Read<()> {
         other: WORKER_LEASE_SECONDS.name,
         rule: "a call must end before the lease does",
     }))
+}
+
+impl ShellConfig {
+    /// Reads what an operator's command needs.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is missing or malformed, at once.
+    pub fn load(source: &Source) -> Result<Self, ConfigErrors> {
+        Reader::load(source, Self::read)
+    }
+
+    fn read(reader: &mut Reader<'_>) -> Read<Self> {
+        let log = LogConfig::read(reader);
+        let database = DatabaseConfig::read(reader);
+        let retry = RetryConfig::read(reader);
+        let lease = reader.seconds(&WORKER_LEASE_SECONDS);
+        Ok(Self {
+            log: log?,
+            database: database?,
+            retry: retry?,
+            lease: lease?,
+        })
+    }
+}
+
+impl ActingConfig {
+    /// Reads what an operator's command needs that changes something.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is missing or malformed, at once.
+    pub fn load(source: &Source) -> Result<Self, ConfigErrors> {
+        Reader::load(source, |reader| {
+            let shell = ShellConfig::read(reader);
+            let sealer = read_sealer(reader);
+            Ok(Self {
+                shell: shell?,
+                sealer: sealer?,
+            })
+        })
+    }
+}
+
+impl ExplainConfig {
+    /// Reads what explaining a relay needs.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is missing or malformed, at once.
+    pub fn load(source: &Source) -> Result<Self, ConfigErrors> {
+        Reader::load(source, |reader| {
+            let shell = ShellConfig::read(reader);
+            let sealer = read_sealer(reader);
+            let storage = BlossomStorage::read(reader);
+            let livekit = LiveKitConfig::read_optional(reader);
+            Ok(Self {
+                shell: shell?,
+                sealer: sealer?,
+                storage: storage?,
+                livekit: livekit?,
+            })
+        })
+    }
 }
 
 impl ServeConfig {

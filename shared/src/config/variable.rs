@@ -141,6 +141,13 @@ variables! {
     SYNC_RECONCILE_SECONDS: whole("30", 1, 86_400);
     SYNC_SETTLE_SECONDS: whole("60", 1, 3600);
 
+    // Upkeep and watching.
+    PRUNE_AFTER_DAYS: whole("14", 1, 3650);
+    PRUNE_KEEP_ROWS: whole("1000000", 1000, 1_000_000_000);
+    WORKER_HTTP_ADDR: form(None, "an IP address with a port to listen on, such as 127.0.0.1:9464");
+    READY_MAX_DUE_SECONDS: whole("60", 1, 86_400);
+    METRICS_TOKEN: form(None, "at least 16 characters without blanks");
+
     // Logs.
     LOG_FORMAT: form(Some("pretty"), "pretty or json");
     RUST_LOG: form(Some("info"), "filter directives such as info,shared::queue=debug");

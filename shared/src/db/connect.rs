@@ -76,6 +76,18 @@ pub enum OpenError {
         #[source]
         source: sqlx::Error,
     },
+    /// There is no database, and this was not to make one.
+    #[error("there is no database {path}")]
+    Absent {
+        /// Where it should be.
+        path: PathBuf,
+    },
+    /// Another version of Caravel works on the database, or worked on it last.
+    #[error("the database {path} has the schema of another version of Caravel than this program")]
+    OtherVersion {
+        /// The database file.
+        path: PathBuf,
+    },
     /// A migration failed, or the file was written by a newer version.
     #[error("cannot bring the schema of {path} up to date")]
     Migrate {
@@ -130,6 +142,18 @@ pub(super) async fn writer(
         .map_err(|source| open_error(options, source))
 }
 
+/// Opens a connection that writes the log back, and waits no longer than `patience` for whoever is in its way.
+pub(super) async fn checkpointer(
+    options: &DatabaseOptions,
+    patience: Duration,
+) -> Result<SqliteConnection, OpenError> {
+    base(options)
+        .busy_timeout(patience)
+        .connect()
+        .await
+        .map_err(|source| open_error(options, source))
+}
+
 /// Opens the pool of connections that cannot write.
 pub(super) async fn readers(options: &DatabaseOptions) -> Result<SqlitePool, OpenError> {
     SqlitePoolOptions::new()
@@ -157,8 +181,9 @@ fn base(options: &DatabaseOptions) -> SqliteConnectOptions {
 }
 
 fn open_error(options: &DatabaseOptions, source: sqlx::Error) -> OpenError {
-    OpenError::Open {
-        path: options.path.clone(),
-        source,
+    let path = options.path.clone();
+    match path.try_exists() {
+        Ok(false) => OpenError::Absent { path },
+        Ok(true) | Err(_) => OpenError::Open { path, source },
     }
 }

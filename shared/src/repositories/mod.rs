@@ -17,6 +17,7 @@ pub mod relay;
 pub mod relay_sync;
 pub(crate) mod relay_sync_filter;
 mod row;
+pub mod sealed;
 pub mod tenant;
 
 use chrono::{DateTime, Utc};

@@ -16,6 +16,7 @@ use http::{HeaderMap, HeaderName, StatusCode};
 use rust_embed::{EmbeddedFile, RustEmbed};
 
 use crate::access::{Anybody, Public};
+use crate::data::Answer;
 use crate::error::ApiError;
 use crate::path::{PathKey, PathParam};
 use crate::route::Route;
@@ -92,6 +93,8 @@ impl Asset {
         })
     }
 }
+
+impl Answer for Asset {}
 
 impl IntoResponse for Asset {
     fn into_response(self) -> Response {

@@ -117,12 +117,12 @@ impl Query {
             .items;
         let page = Pagination::first(SHOWN);
         let activity = Activity::list(snapshot.connection(), id, &page).await?;
-        let on_relay = AuditFilter {
+        let audited = AuditFilter {
             resource_type: Some("relay".to_owned()),
             resource_id: Some(id.to_string()),
             ..AuditFilter::default()
         };
-        let actions = audit::list(&mut snapshot, &on_relay, None, SHOWN)
+        let actions = audit::list(&mut snapshot, &audited, None, SHOWN)
             .await?
             .items;
 

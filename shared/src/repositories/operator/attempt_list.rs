@@ -188,14 +188,12 @@ impl Search<'_> {
             return vec![Source::Job(job.clone())];
         }
         if let Some(matches) = &self.matches {
-            return match &matches.job {
-                Some(job) => vec![Source::Job(job.clone())],
-                None => {
-                    let relays = matches.relays.iter().cloned().map(Source::Relay);
-                    let groups = matches.groups.iter().copied().map(Source::Group);
-                    relays.chain(groups).collect()
-                }
-            };
+            if let Some(job) = &matches.job {
+                return vec![Source::Job(job.clone())];
+            }
+            let relays = matches.relays.iter().cloned().map(Source::Relay);
+            let groups = matches.groups.iter().copied().map(Source::Group);
+            return relays.chain(groups).collect();
         }
         if !filter.groups.is_empty() {
             return filter.groups.iter().copied().map(Source::Group).collect();

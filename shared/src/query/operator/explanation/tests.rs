@@ -163,14 +163,14 @@ fn the_first_check_that_applies_answers() {
         (Blocked, |it| it.marks.blocked_by = None),
         (TargetPaused, |it| it.target.paused_at = None),
         (CircuitOpen, |it| {
-            it.target.circuit_state = CircuitState::Closed
+            it.target.circuit_state = CircuitState::Closed;
         }),
         (QueuePaused, |it| it.queue_paused_at = None),
         (TargetWaits, |it| it.target.not_before = Some(NOW)),
         (NoWorker, |it| it.workers_alive = 1),
         (Throttled, |it| it.marks.not_before = None),
         (Retrying, |it| {
-            it.waiting.as_mut().unwrap().run_at = NOW / 1000
+            it.waiting.as_mut().unwrap().run_at = NOW / 1000;
         }),
         (WaitingTurn, |it| it.waiting = None),
         (NoJob, |it| it.sync.synced_generation = 2),

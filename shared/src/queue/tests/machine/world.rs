@@ -323,12 +323,19 @@ impl World {
 
     /// Every relay is in zooid as its owner wants it, or says by name why not.
     pub(super) async fn check_converged(&self, tx: &mut WriteTx) -> Outcome {
-        let rows: Vec<(String, String, i64, Option<String>, Option<String>)> = sqlx::query_as(
+        let rows: Vec<AtRest> = sqlx::query_as(
             "SELECT relay_id, state, desired_generation, failure_kind, blocked_by FROM relay_sync",
         )
         .fetch_all(&mut *tx)
         .await?;
-        for (relay, state, desired, kind, blocked_by) in rows {
+        for row in rows {
+            let AtRest {
+                relay_id: relay,
+                state,
+                desired_generation: desired,
+                failure_kind: kind,
+                blocked_by,
+            } = row;
             match state.as_str() {
                 "synced" => {
                     let zooid = &self.zooid[&relay.parse::<RelayId>().unwrap()];
@@ -345,6 +352,16 @@ impl World {
         }
         Ok(())
     }
+}
+
+/// A relay when nothing moves any more.
+#[derive(sqlx::FromRow)]
+struct AtRest {
+    relay_id: String,
+    state: String,
+    desired_generation: i64,
+    failure_kind: Option<String>,
+    blocked_by: Option<String>,
 }
 
 /// zooid took what was sent; what is remembered of it is the host.
