@@ -6,6 +6,7 @@ mod backup;
 mod client;
 mod command;
 mod configuration;
+mod dashboard;
 mod demo;
 mod drain;
 mod edits;

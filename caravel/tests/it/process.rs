@@ -79,6 +79,13 @@ impl Process {
         assert!(sent.success());
     }
 
+    /// Asks it to stop, and waits until it has.
+    pub async fn stopped(self) {
+        self.signal(Signal::Terminate);
+        let (status, _) = self.ended().await;
+        assert!(status.success());
+    }
+
     /// Waits for its end, and answers the rest of what it printed.
     pub async fn ended(mut self) -> (ExitStatus, String) {
         soon("the end of a process", async {
