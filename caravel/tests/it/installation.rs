@@ -60,7 +60,26 @@ impl Installation {
 
     /// A Caravel program of this installation, in an environment that has nothing else.
     pub fn program(&self, arguments: &[&str]) -> Command {
-        let mut command = program(arguments);
+        self.at_home(program(arguments))
+    }
+
+    /// The same, started by another program.
+    pub fn program_under(&self, starter: &[&str], arguments: &[&str]) -> Command {
+        let mut command = Command::new(starter[0]);
+        command.args(&starter[1..]).env_clear();
+        command.arg(env!("CARGO_BIN_EXE_caravel")).args(arguments);
+        self.at_home(command)
+    }
+
+    /// A worker of the chaos harness: something happens to it when it comes to a step.
+    pub fn doomed_worker(&self, step: &str, action: &str, relay: &str) -> Process {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_chaos"));
+        command.arg("child-worker").env_clear();
+        command.args(["--step", step, "--action", action, "--relay", relay]);
+        Process::spawn(self.at_home(command))
+    }
+
+    fn at_home(&self, mut command: Command) -> Command {
         command
             .current_dir(self.folder.path())
             .env(
@@ -93,7 +112,12 @@ impl Installation {
     pub async fn api(&self) -> (Process, Client) {
         let mut api = Process::spawn(self.program(&["api"]));
         let url = api.printed("listening on ").await;
-        (api, Client::sign_in(&url, self.tenant.clone()).await)
+        (api, self.tenant_at(&url).await)
+    }
+
+    /// The tenant as a client of the API at `url`.
+    pub async fn tenant_at(&self, url: &str) -> Client {
+        Client::sign_in(url, self.tenant.clone()).await
     }
 
     /// API and worker in one process, and the tenant as its client.

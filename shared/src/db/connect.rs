@@ -187,3 +187,31 @@ fn open_error(options: &DatabaseOptions, source: sqlx::Error) -> OpenError {
         Ok(true) | Err(_) => OpenError::Open { path, source },
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_connection_that_may_write_syncs_each_commit_and_a_reader_cannot_write() {
+        let folder = tempfile::tempdir().unwrap();
+        let options = DatabaseOptions {
+            path: folder.path().join("caravel.db"),
+            synchronous: Synchronous::Full,
+            role: Role::Interactive,
+        };
+
+        // FULL is 2 (<https://sqlite.org/pragma.html#pragma_synchronous>).
+        for create in [Create::IfMissing, Create::Never] {
+            let mut writer = writer(&options, create).await.unwrap();
+            let synchronous: i64 = sqlx::query_scalar("PRAGMA synchronous")
+                .fetch_one(&mut writer)
+                .await
+                .unwrap();
+            assert_eq!(synchronous, 2);
+        }
+        let readers = readers(&options).await.unwrap();
+        let written = sqlx::raw_sql("CREATE TABLE t (a)").execute(&readers).await;
+        assert!(written.is_err());
+    }
+}
