@@ -166,7 +166,12 @@ impl Scene {
     /// As the admin's Nostr extension would.
     fn sign(&self, event: &Value) -> Value {
         let tags = event["tags"].as_array().unwrap().iter().map(|tag| {
-            let texts: Vec<&str> = tag.as_array().unwrap().iter().flat_map(Value::as_str).collect();
+            let texts: Vec<&str> = tag
+                .as_array()
+                .unwrap()
+                .iter()
+                .flat_map(Value::as_str)
+                .collect();
             Tag::parse(texts).unwrap()
         });
         let kind = u16::try_from(event["kind"].as_u64().unwrap()).unwrap();
