@@ -35,6 +35,8 @@ test("the documentation shows every page", async () => {
   for (const [name, path, options] of await pictures()) {
     const page = await tools.signedIn(path, options);
     await page.waitForFunction(() => document.querySelector("main h1") && !document.querySelector("main .loading"));
+    // Charts come last.
+    if (path === "/dashboard") await page.waitForSelector(".uplot canvas");
     await page.evaluate(() => document.activeElement?.blur());
     const bytes = await page.screenshot({ type: "png", optimizeForSpeed: false });
     assert.ok(bytes.length < BYTES_MAX, `${name} has ${bytes.length} bytes`);

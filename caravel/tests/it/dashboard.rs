@@ -196,9 +196,11 @@ impl Scene {
         let names = std::iter::once(subdomain.clone());
         let relays = create_named(&self.installation, &self.db, names).await;
         if fails {
-            self.until_failed(&subdomain, 1).await;
+            self.until_all("failed", &subdomain, 1).await;
             self.installation.sim.clear_faults();
             self.refuse(Some(relays[0].id.as_str()), &refusal);
+        } else {
+            self.until_all("synced", &subdomain, 1).await;
         }
         json!({ "relay_id": relays[0].id, "host": format!("{subdomain}.{RELAY_DOMAIN}") })
     }
@@ -241,7 +243,7 @@ impl Scene {
             let begins = format!("{prefix}-{number}-");
             let names = (0..count).map(|each| format!("{begins}{each}"));
             create_named(&self.installation, &self.db, names).await;
-            self.until_failed(&begins, count).await;
+            self.until_all("failed", &begins, count).await;
             self.installation.sim.clear_faults();
             if count > 0 {
                 causes.push(json!({ "pattern": self.pattern(&error).await, "relays": count }));
@@ -250,21 +252,22 @@ impl Scene {
         json!({ "causes": causes })
     }
 
-    /// Waits until so many relays whose name begins so were given up.
-    async fn until_failed(&self, begins: &str, count: u64) {
+    /// Waits until so many relays whose name begins so are in this state.
+    async fn until_all(&self, state: &str, begins: &str, count: u64) {
         let count = i64::try_from(count).unwrap();
-        until("relays to be given up", async || {
-            let failed: i64 = sqlx::query_scalar(
+        until(state, async || {
+            let there: i64 = sqlx::query_scalar(
                 "SELECT count(*)
                  FROM relay_sync
                  INNER JOIN relay ON relay.id = relay_sync.relay_id
-                 WHERE state = 'failed' AND substr(subdomain, 1, length($1)) = $1",
+                 WHERE state = $1 AND substr(subdomain, 1, length($2)) = $2",
             )
+            .bind(state)
             .bind(begins)
             .fetch_one(self.db.readers())
             .await
             .unwrap();
-            failed == count
+            there == count
         })
         .await;
     }
