@@ -1,5 +1,5 @@
-//! The operator, with the repairs that docs/operations.md names: releases quarantines, tries given-up relays again, and
-//! sends once more what zooid has lost.
+//! The operator, with the repairs that docs/operations.md names: releases quarantines, tries given-up relays again,
+//! asks whether zooid is back, and sends once more what zooid has lost.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -12,6 +12,10 @@ use crate::database;
 /// Between two looks.
 const ROUND: Duration = Duration::from_millis(500);
 
+/// How long a circuit is left to itself: the first probe is made by then. Later ones are up to a minute apart, in which
+/// nothing would happen that could go wrong.
+const OPEN: Duration = Duration::from_secs(7);
+
 /// What the operator did.
 #[derive(Debug, Default)]
 pub struct Repairs {
@@ -19,6 +23,8 @@ pub struct Repairs {
     pub released: u64,
     /// Relays that were given up, and tried again.
     pub retried: u64,
+    /// Probes of targets that were asked for.
+    pub probed: u64,
     /// Relays whose file was lost, and sent once more.
     pub resent: u64,
 }
@@ -69,6 +75,17 @@ async fn repair(
     .execute(&mut connection)
     .await?;
     repairs.retried += retried.rows_affected();
+    let probed = sqlx::query(
+        "UPDATE target
+         SET probe_requested_at = unixepoch() * 1000
+         WHERE circuit_state = 'open'
+           AND circuit_since < unixepoch() * 1000 - $1
+           AND probe_requested_at IS NULL",
+    )
+    .bind(i64::try_from(OPEN.as_millis()).unwrap_or(i64::MAX))
+    .execute(&mut connection)
+    .await?;
+    repairs.probed += probed.rows_affected();
     while let Some(relay) = to_resend.last() {
         let resent = sqlx::query(
             "UPDATE relay

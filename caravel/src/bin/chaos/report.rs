@@ -68,8 +68,8 @@ impl fmt::Display for Report {
         let repairs = &self.repairs;
         writeln!(
             f,
-            "operator: {} released, {} tried again, {} sent once more",
-            repairs.released, repairs.retried, repairs.resent
+            "operator: {} released, {} tried again, {} sent once more, {} probes",
+            repairs.released, repairs.retried, repairs.resent, repairs.probed
         )?;
         match self.converged {
             Some(time) => writeln!(f, "in step: {:.1} s after the storm", time.as_secs_f64())?,

@@ -21,8 +21,8 @@ const HANG_MOST_MS: u64 = SETTLE_SECONDS * 1_000 - 2_000;
 const TROUBLES: [(Trouble, u32); 21] = [
     (Trouble::LostAnswer, 4),
     (Trouble::Reset, 4),
-    (Trouble::HangBefore, 4),
-    (Trouble::HangAfter, 4),
+    (Trouble::LateLanding, 4),
+    (Trouble::LateAnswer, 4),
     (Trouble::Slow, 4),
     (Trouble::Status(500), 2),
     (Trouble::Status(502), 2),
@@ -50,9 +50,9 @@ enum Trouble {
     /// The connection is closed, and nothing applied.
     Reset,
     /// The call is applied late, longer after it was sent than its worker waits.
-    HangBefore,
+    LateLanding,
     /// The call is applied, and answered late.
-    HangAfter,
+    LateAnswer,
     /// Everything takes long, but not too long.
     Slow,
     /// Another answer, nothing applied.
@@ -119,13 +119,34 @@ pub async fn run(
 /// The spells of a storm, in their order.
 fn spells(plan: &Plan) -> Vec<Spell> {
     let mut chance = plan.chance(Stream::Weather);
-    let mut left = plan.length();
-    std::iter::from_fn(|| {
+    let finale = finale();
+    let mut left = finale.iter().fold(plan.length(), |left, spell| {
+        left.saturating_sub(spell.lasts)
+    });
+    let drawn = std::iter::from_fn(|| {
         let spell = (!left.is_zero()).then(|| Spell::draw(&mut chance))?;
         left = left.saturating_sub(spell.lasts);
         Some(spell)
-    })
-    .collect()
+    });
+    drawn.chain(finale).collect()
+}
+
+/// How every storm ends: calls that land long after newer ones were accepted, with nothing behind them that would heal what
+/// they undo.
+fn finale() -> [Spell; 2] {
+    let late = Spell {
+        trouble: Some(Trouble::LateLanding),
+        lasts: Duration::from_secs(2),
+        share: 0.5,
+        hang_ms: HANG_MOST_MS,
+        pick: 0,
+    };
+    let fair = Spell {
+        trouble: None,
+        lasts: Duration::from_secs(3),
+        ..late.clone()
+    };
+    [late, fair]
 }
 
 async fn begin(
@@ -159,8 +180,15 @@ async fn begin(
         Trouble::Reset => Fault::new(Effect::Drop {
             phase: Phase::Before,
         }),
-        Trouble::HangBefore => Fault::new(spell.hang(Phase::Before)),
-        Trouble::HangAfter => Fault::new(spell.hang(Phase::After)),
+        // A delay and no hang: it is not cut short when the spell is over.
+        Trouble::LateLanding => Fault::new(Effect::Delay {
+            ms: spell.hang_ms,
+            phase: Phase::Before,
+        }),
+        Trouble::LateAnswer => Fault::new(Effect::Hang {
+            cap_ms: spell.hang_ms,
+            phase: Phase::After,
+        }),
         Trouble::Slow => Fault::new(Effect::Delay {
             ms: spell.hang_ms / 8,
             phase: Phase::Before,
@@ -201,13 +229,6 @@ impl Spell {
             pick: chance.random_range(0..10_000),
         }
     }
-
-    fn hang(&self, phase: Phase) -> Effect {
-        Effect::Hang {
-            cap_ms: self.hang_ms,
-            phase,
-        }
-    }
 }
 
 impl fmt::Display for Trouble {
@@ -217,8 +238,8 @@ impl fmt::Display for Trouble {
             Self::RetryAfter(status) => write!(f, "status {status} with Retry-After"),
             Self::LostAnswer => f.write_str("lost answers"),
             Self::Reset => f.write_str("resets"),
-            Self::HangBefore => f.write_str("late landing"),
-            Self::HangAfter => f.write_str("late answers"),
+            Self::LateLanding => f.write_str("late landing"),
+            Self::LateAnswer => f.write_str("late answers"),
             Self::Slow => f.write_str("slow answers"),
             Self::Conflict => f.write_str("conflicts"),
             Self::MalformedBody => f.write_str("malformed answers"),
