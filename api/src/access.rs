@@ -199,7 +199,7 @@ impl Caller {
         }
         let session = of_cookie(state, request.method(), request.headers()).await?;
         Ok(Self {
-            pubkey: session.session.pubkey,
+            pubkey: session.who.pubkey,
             role: Some(session.role),
         })
     }

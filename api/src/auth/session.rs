@@ -24,7 +24,7 @@ pub struct Session {
     /// What their cookie holds.
     pub token: SecretText,
     /// Who, and until when.
-    pub session: DashboardSession,
+    pub who: DashboardSession,
     /// What they may do now.
     pub role: Role,
 }
@@ -48,7 +48,7 @@ pub async fn of_cookie(
     }
     Ok(Session {
         token,
-        session,
+        who: session,
         role,
     })
 }

@@ -78,7 +78,7 @@ impl Call<'_> {
     }
 
     /// As the page asks for a change.
-    fn from_page(self, browser: &Browser) -> Self {
+    fn by_page(self, browser: &Browser) -> Self {
         self.cookie(browser)
             .header(CSRF, browser.csrf().parse().unwrap())
             .header(ORIGIN, HeaderValue::from_static(SERVER_URL))
@@ -116,7 +116,7 @@ async fn one_signature_is_exchanged_for_a_session_that_opens_the_operators_route
     assert_eq!(overview.outcome(), (200, "ok"));
     let paused = api
         .post("/operator/queue/pause")
-        .from_page(&browser)
+        .by_page(&browser)
         .send()
         .await;
     assert_eq!(paused.data()["affected"], 1);
@@ -193,7 +193,7 @@ async fn signing_out_ends_the_session_and_makes_the_browser_forget_it() {
 
     let reply = api
         .call("DELETE", "/dashboard/session")
-        .from_page(&browser)
+        .by_page(&browser)
         .send()
         .await;
 
@@ -251,7 +251,7 @@ async fn a_reader_looks_and_changes_nothing() {
     let looked = api.get("/operator/overview").cookie(&browser).send().await;
     let acted = api
         .post("/operator/queue/pause")
-        .from_page(&browser)
+        .by_page(&browser)
         .send()
         .await;
 
@@ -295,7 +295,7 @@ async fn an_admin_may_be_signed_in_only_to_look() {
     assert_eq!(browser.session["role"], "readonly");
     let acted = api
         .post("/operator/queue/pause")
-        .from_page(&browser)
+        .by_page(&browser)
         .send()
         .await;
     assert_eq!(acted.outcome(), (403, "forbidden"));

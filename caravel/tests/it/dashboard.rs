@@ -69,6 +69,19 @@ async fn an_operator_finds_and_repairs_what_is_wrong_in_a_browser() {
     }
 }
 
+#[tokio::test]
+async fn a_link_is_made_for_nobody_who_has_no_role() {
+    let installation = Installation::new().await;
+    let stranger = installation.tenant.public_key().to_hex();
+
+    let refused = installation.refused(&["login-link", &stranger]).await;
+
+    assert!(
+        refused.contains("neither in SERVER_ADMIN_PUBKEYS"),
+        "{refused}"
+    );
+}
+
 /// A call of the browser's tests.
 struct Call {
     name: String,
@@ -170,7 +183,7 @@ impl Scene {
                 .as_array()
                 .unwrap()
                 .iter()
-                .flat_map(Value::as_str)
+                .filter_map(Value::as_str)
                 .collect();
             Tag::parse(texts).unwrap()
         });

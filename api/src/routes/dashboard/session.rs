@@ -55,7 +55,7 @@ async fn show(
     Ok(private(SessionView::new(
         &state,
         &signed_in.token,
-        signed_in.session,
+        signed_in.who,
         signed_in.role,
     )))
 }
