@@ -14,7 +14,7 @@ use shared::command::AskedBy;
 use shared::domain::{Pubkey, Relay, RelayId};
 use shared::watch::is_bearer;
 
-use crate::auth::{Form, Identity, Rejection, authenticate};
+use crate::auth::{Form, Identity, Rejection, Session, authenticate, of_cookie};
 use crate::error::ApiError;
 use crate::path::PathParam;
 use crate::role::Role;
@@ -33,13 +33,18 @@ pub enum Access {
     OwnerOrAdmin,
     /// Admins.
     Admin,
-    /// Admins who sign the very request: an event for a session is not enough to rule the fleet.
+    /// Admins who sign the very request or are signed in at the dashboard: an event for a session is not enough to rule
+    /// the fleet.
     Operator,
     /// Whoever knows `METRICS_TOKEN`. To everybody else the route is not there, and without a token it is not there at all:
     /// behind a proxy on the same host, no address tells friend from stranger.
     MetricsToken,
-    /// Admins, and those who may read what operators read, signing the very request.
+    /// Admins, and those who may read what operators read, in one of these ways.
     OperatorRead,
+    /// Admins and readers who sign the very request: it signs them in.
+    SignIn,
+    /// Whoever is signed in at the dashboard.
+    SignedIn,
 }
 
 impl fmt::Display for Access {
@@ -50,9 +55,11 @@ impl fmt::Display for Access {
             Self::TenantOrAdmin => "the tenant, admins",
             Self::OwnerOrAdmin => "the owner, admins",
             Self::Admin => "admins",
-            Self::Operator => "admins, request form only",
+            Self::Operator => "admins, request form or dashboard",
+            Self::OperatorRead => "admins and readers, request form or dashboard",
             Self::MetricsToken => "the bearer of `METRICS_TOKEN`",
-            Self::OperatorRead => "admins and readers, request form only",
+            Self::SignIn => "admins and readers, request form only",
+            Self::SignedIn => "dashboard only",
         })
     }
 }
@@ -108,6 +115,14 @@ pub struct MetricsToken;
 #[derive(Debug, Clone, Copy)]
 pub struct OperatorRead;
 
+/// [`Access::SignIn`].
+#[derive(Debug, Clone, Copy)]
+pub struct SignIn;
+
+/// [`Access::SignedIn`].
+#[derive(Debug, Clone, Copy)]
+pub struct SignedIn;
+
 /// Nobody was asked who they are.
 #[derive(Debug)]
 pub struct Anybody(());
@@ -140,15 +155,27 @@ pub struct AdminAccess(());
 #[derive(Debug)]
 pub struct MetricsAccess(());
 
-/// The caller is an admin and signed this request.
+/// The caller is an admin who signed this request, or is signed in at the dashboard.
 #[derive(Debug)]
 pub struct OperatorAccess {
     pubkey: Pubkey,
 }
 
-/// The caller may read what operators read and signed this request.
+/// The caller may read what operators read, and signed this request or is signed in at the dashboard.
 #[derive(Debug)]
 pub struct OperatorReadAccess(());
+
+/// The caller may sign in at the dashboard.
+#[derive(Debug)]
+pub struct SignInAccess {
+    pubkey: Pubkey,
+}
+
+/// The caller is signed in at the dashboard.
+#[derive(Debug)]
+pub struct SignedInAccess {
+    session: Session,
+}
 
 impl Caller {
     async fn of(state: &ApiState, request: &mut Request) -> Result<Self, ApiError> {
@@ -163,6 +190,18 @@ impl Caller {
             Form::Request => Ok(Self::from_identity(state, identity)),
             Form::Session => Err(ApiError::Unauthorized(Rejection::Session)),
         }
+    }
+
+    /// Who signed the very request, or is signed in at the dashboard.
+    async fn at_the_dashboard(state: &ApiState, request: &mut Request) -> Result<Self, ApiError> {
+        if request.headers().contains_key(AUTHORIZATION) {
+            return Self::of_this_request(state, request).await;
+        }
+        let session = of_cookie(state, request.method(), request.headers()).await?;
+        Ok(Self {
+            pubkey: session.who.pubkey,
+            role: Some(session.role),
+        })
     }
 
     fn from_identity(state: &ApiState, identity: Identity) -> Self {
@@ -212,6 +251,13 @@ impl Caller {
         }
     }
 
+    fn check_may_read(&self) -> Result<(), ApiError> {
+        match self.role {
+            Some(Role::Admin | Role::Readonly) => Ok(()),
+            None => Err(ApiError::Forbidden),
+        }
+    }
+
     fn check_is_admin(&self) -> Result<(), ApiError> {
         if self.is_admin() {
             Ok(())
@@ -249,6 +295,20 @@ impl OperatorAccess {
     /// The admin's key.
     pub fn into_pubkey(self) -> Pubkey {
         self.pubkey
+    }
+}
+
+impl SignInAccess {
+    /// Whom to sign in.
+    pub fn into_pubkey(self) -> Pubkey {
+        self.pubkey
+    }
+}
+
+impl SignedInAccess {
+    /// Their session.
+    pub fn into_session(self) -> Session {
+        self.session
     }
 }
 
@@ -324,7 +384,7 @@ impl Rule for Operator {
         state: &ApiState,
         request: &mut Request,
     ) -> Result<OperatorAccess, ApiError> {
-        let caller = Caller::of_this_request(state, request).await?;
+        let caller = Caller::at_the_dashboard(state, request).await?;
         caller.check_is_admin()?;
         Ok(OperatorAccess {
             pubkey: caller.pubkey,
@@ -362,9 +422,39 @@ impl Rule for OperatorRead {
         state: &ApiState,
         request: &mut Request,
     ) -> Result<OperatorReadAccess, ApiError> {
-        match Caller::of_this_request(state, request).await?.role {
-            Some(Role::Admin | Role::Readonly) => Ok(OperatorReadAccess(())),
-            None => Err(ApiError::Forbidden),
-        }
+        let caller = Caller::at_the_dashboard(state, request).await?;
+        caller.check_may_read()?;
+        Ok(OperatorReadAccess(()))
+    }
+}
+
+impl Rule for SignIn {
+    type Proof = SignInAccess;
+    const ACCESS: Access = Access::SignIn;
+
+    async fn admit(
+        self,
+        state: &ApiState,
+        request: &mut Request,
+    ) -> Result<SignInAccess, ApiError> {
+        let caller = Caller::of_this_request(state, request).await?;
+        caller.check_may_read()?;
+        Ok(SignInAccess {
+            pubkey: caller.pubkey,
+        })
+    }
+}
+
+impl Rule for SignedIn {
+    type Proof = SignedInAccess;
+    const ACCESS: Access = Access::SignedIn;
+
+    async fn admit(
+        self,
+        state: &ApiState,
+        request: &mut Request,
+    ) -> Result<SignedInAccess, ApiError> {
+        let session = of_cookie(state, request.method(), request.headers()).await?;
+        Ok(SignedInAccess { session })
     }
 }

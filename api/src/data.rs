@@ -1,10 +1,10 @@
 //! The envelope of success: `{"data": ..., "code": "ok"}`.
 //!
-//! Invariant: no answer is without a body, and but for [`Metrics`] it is JSON; clients take a bare 2xx for a failure.
+//! Invariant: no answer is without a body, and but for [`Metrics`], files and event streams it is JSON; clients take a bare 2xx for a failure.
 
 use axum::response::{IntoResponse, Response};
 use http::header::{CONTENT_TYPE, LOCATION};
-use http::{HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use serde::Serialize;
 use shared::watch;
 
@@ -33,7 +33,7 @@ impl IntoResponse for Metrics {
 pub struct Data<T> {
     value: T,
     status: StatusCode,
-    location: Option<HeaderValue>,
+    headers: HeaderMap,
 }
 
 impl<T: Serialize> Data<T> {
@@ -42,17 +42,26 @@ impl<T: Serialize> Data<T> {
         Self {
             value,
             status: StatusCode::OK,
-            location: None,
+            headers: HeaderMap::new(),
         }
     }
 
     /// 201 with `value`, which from now on is found at `url`.
     pub fn created(value: T, url: &str) -> Self {
-        Self {
-            value,
+        let created = Self {
             status: StatusCode::CREATED,
-            location: HeaderValue::from_str(url).ok(),
+            ..Self::ok(value)
+        };
+        match HeaderValue::from_str(url) {
+            Ok(url) => created.with(LOCATION, url),
+            Err(_) => created,
         }
+    }
+
+    /// The same with a header.
+    pub fn with(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.headers.insert(name, value);
+        self
     }
 }
 
@@ -73,9 +82,7 @@ impl<T: Serialize> IntoResponse for Data<T> {
             Err(error) => return ApiError::Encode(error).into_response(),
         };
         let mut response = json(self.status, body);
-        if let Some(location) = self.location {
-            response.headers_mut().insert(LOCATION, location);
-        }
+        response.headers_mut().extend(self.headers);
         response
     }
 }

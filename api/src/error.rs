@@ -50,6 +50,9 @@ codes! {
         BODY_INCOMPLETE = "body-incomplete", BAD_REQUEST, "the body ended before it was complete";
         UNAUTHORIZED = "unauthorized", UNAUTHORIZED, "the request is not signed as the route asks for";
         FORBIDDEN = "forbidden", FORBIDDEN, "the signer may not do this";
+        CSRF = "csrf", FORBIDDEN, "a change asked for with the dashboard's cookie, without the session's token in `X-CSRF-Token` or from another site";
+        LINK_INVALID = "link-invalid", UNAUTHORIZED, "the sign-in link was used already, or is too old";
+        STREAMS_FULL = "streams-full", SERVICE_UNAVAILABLE, "as many event streams are open as there may be; worth repeating after `Retry-After` seconds";
         NOT_FOUND = "not-found", NOT_FOUND, "there is no such route, plan, tenant or relay";
         METHOD_NOT_ALLOWED = "method-not-allowed", METHOD_NOT_ALLOWED, "the route has other methods, which `Allow` lists";
         BODY_TOO_LARGE = "body-too-large", PAYLOAD_TOO_LARGE, "the body is longer than 64 KiB";
@@ -105,6 +108,15 @@ pub enum ApiError {
     /// The signer may not do this.
     #[error("the signer may not do this")]
     Forbidden,
+    /// The session's token is missing, wrong, or sent from another site.
+    #[error("the request does not come from the dashboard of this session")]
+    Csrf,
+    /// There is no such sign-in link any more.
+    #[error("there is no such sign-in link")]
+    LinkInvalid,
+    /// No more event streams.
+    #[error("too many event streams are open")]
+    StreamsFull,
     /// There is no such thing, or no such route.
     #[error("there is no such {0}")]
     NotFound(&'static str),
@@ -193,6 +205,18 @@ impl Answer {
                 "Please sign in again: this request is not signed as it must be.",
             ),
             ApiError::Forbidden => Self::new(FORBIDDEN, "You are not allowed to do this."),
+            ApiError::Csrf => Self::new(
+                CSRF,
+                "This request does not come from the dashboard. Please load the page again.",
+            ),
+            ApiError::LinkInvalid => Self::new(
+                LINK_INVALID,
+                "This link was used already, or is too old. Please make another one.",
+            ),
+            ApiError::StreamsFull => Self::new(
+                STREAMS_FULL,
+                "Too many people are watching just now. Please try again later.",
+            ),
             ApiError::NotFound(what) => Self::not_found(what),
             ApiError::MethodNotAllowed => {
                 Self::new(METHOD_NOT_ALLOWED, "This address has no such method.")

@@ -6,9 +6,11 @@
 mod access;
 mod auth;
 mod body;
+mod compression;
 mod cors;
 mod data;
 mod error;
+mod feed;
 mod filters;
 mod path;
 pub mod program;

@@ -33,6 +33,7 @@ Configured by environment variables, or by a file .env in the working directory:
   SERVER_ALLOW_ORIGINS         web origins that may call, or *
   AUTH_MODE                    compatible, or strict for plain NIP-98 only  [compatible]
   AUTH_SESSION_SECONDS         how long a signed session lasts      [900]
+  DASHBOARD_SESSION_SECONDS    how long somebody stays signed in at the dashboard  [43200]
   SYNC_MAX_ATTEMPTS            attempts of a sync before it is given up  [25]
   METRICS_TOKEN                bearer token of GET /metrics; no such route without one
   LOG_FORMAT, RUST_LOG         pretty or json, and which lines      [pretty, info]

@@ -1,7 +1,7 @@
 //! A route: verb, path, rule, handler. The rule comes first at compile time and at run time.
 
 use axum::extract::{FromRequest, Request, State};
-use axum::response::{IntoResponse as _, Response};
+use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodFilter, MethodRouter, on};
 use http::Method;
 
@@ -81,6 +81,17 @@ impl Route {
         H: Handler<R::Proof, X, A>,
     {
         Self::new(Method::PUT, MethodFilter::PUT, path, rule, handler)
+    }
+
+    /// `DELETE path`.
+    pub fn delete<R, X, M, A, H>(path: &'static str, rule: R, handler: H) -> Self
+    where
+        R: Rule,
+        X: FromRequest<ApiState, M> + Send,
+        A: Answer,
+        H: Handler<R::Proof, X, A>,
+    {
+        Self::new(Method::DELETE, MethodFilter::DELETE, path, rule, handler)
     }
 
     fn new<R, X, M, A, H>(

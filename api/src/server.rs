@@ -27,14 +27,19 @@ pub async fn serve(
     let listener = listener.tap_io(|socket| {
         let _ = socket.set_nodelay(true);
     });
-    let serving =
-        axum::serve(listener, router(state)).with_graceful_shutdown(stop.clone().cancelled_owned());
+    let feeding = async {
+        state.feed().run(state.db(), &stop).await;
+        std::future::pending::<()>().await;
+    };
+    let serving = axum::serve(listener, router(state.clone()))
+        .with_graceful_shutdown(stop.clone().cancelled_owned());
     let out_of_patience = async {
         stop.cancelled().await;
         tokio::time::sleep(GRACE).await;
     };
     tokio::select! {
         ended = serving.into_future() => ended,
+        () = feeding => Ok(()),
         () = out_of_patience => {
             tracing::warn!("stopped with requests still under way");
             Ok(())

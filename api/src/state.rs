@@ -14,6 +14,7 @@ use shared::query::operator::Viewpoint;
 use shared::watch::Health;
 use shared::zooid::Preview;
 
+use crate::feed::Feed;
 use crate::role::{Role, Roles};
 
 /// The shared state of the API. Clones are handles on the same.
@@ -32,6 +33,8 @@ struct Shared {
     auth: AuthConfig,
     roles: Roles,
     allow_origins: AllowOrigins,
+    session_lifetime: Duration,
+    feed: Feed,
     db: Db,
     health: Health,
     metrics_token: Option<SecretText>,
@@ -63,6 +66,7 @@ impl ApiState {
         };
         Ok(Self(Arc::new(Shared {
             command: Command::new(db.clone(), context),
+            feed: Feed::new(query.clone()),
             query,
             rules: Rules {
                 served_domains: config
@@ -86,6 +90,7 @@ impl ApiState {
             auth: config.server.auth,
             roles,
             allow_origins: config.server.allow_origins.clone(),
+            session_lifetime: config.server.dashboard_session,
             metrics_token: config.metrics_token.clone(),
         })))
     }
@@ -96,7 +101,7 @@ impl ApiState {
         &self.0.health
     }
 
-    /// What the metrics are read from.
+    /// What the metrics are read from, and the feed.
     pub(crate) fn db(&self) -> &Db {
         &self.0.db
     }
@@ -147,6 +152,16 @@ impl ApiState {
     /// What `pubkey` is to the operators' part of the API; `None` for nothing.
     pub(crate) fn role(&self, pubkey: &Pubkey) -> Option<Role> {
         self.0.roles.of(pubkey)
+    }
+
+    /// How long somebody stays signed in at the dashboard.
+    pub(crate) fn session_lifetime(&self) -> Duration {
+        self.0.session_lifetime
+    }
+
+    /// What event streams are told.
+    pub(crate) fn feed(&self) -> &Feed {
+        &self.0.feed
     }
 
     pub(crate) fn allow_origins(&self) -> &AllowOrigins {

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use shared::domain::Pubkey;
 
 use crate::operator::arguments::OperatorCommand;
 
@@ -47,6 +48,9 @@ pub enum Command {
     /// Print a fresh key
     #[command(long_about = KEYGEN)]
     Keygen(KeygenArgs),
+    /// Print a link that signs in at the dashboard, once
+    #[command(name = "login-link", long_about = LOGIN_LINK)]
+    LoginLink(LoginLinkArgs),
 }
 
 const DEMO: &str = "\
@@ -89,6 +93,12 @@ Prints a fresh key pair in all its forms: for ZOOID_API_SECRET (its public half 
 SERVER_ADMIN_PUBKEYS and CARAVEL_SIGN_KEY.
 
 With --secrets-key, a fresh CARAVEL_SECRETS_KEY instead. Keep a copy of it: without it, stored secrets are lost.";
+
+const LOGIN_LINK: &str = "\
+Prints a link that signs in at the dashboard without a Nostr extension. It works once, and for ten minutes.
+
+Takes the configuration of the API, in the same places: it writes to its database, and the link begins with SERVER_URL. \
+Whoever opens it acts as the first of SERVER_ADMIN_PUBKEYS, unless another key is named that has a role.";
 
 /// How to show everything at work.
 #[derive(Args)]
@@ -135,6 +145,17 @@ pub struct KeygenArgs {
     /// The key that seals stored secrets, instead of a key pair
     #[arg(long)]
     pub secrets_key: bool,
+}
+
+/// Whom to sign in.
+#[derive(Args)]
+pub struct LoginLinkArgs {
+    /// Only to look, whatever the key may do
+    #[arg(long)]
+    pub readonly: bool,
+    /// As whom: an admin's or a reader's public key, as hex or npub
+    #[arg(value_name = "PUBKEY")]
+    pub pubkey: Option<Pubkey>,
 }
 
 fn speed(text: &str) -> Result<f64, String> {

@@ -3,6 +3,7 @@
 mod cli;
 mod demo;
 mod keys;
+mod login_link;
 mod operator;
 mod serve;
 
@@ -23,5 +24,8 @@ fn main() -> anyhow::Result<ExitCode> {
         Command::Operator(command) => Ok(operator::run(command)),
         Command::Sign(arguments) => keys::sign(&arguments),
         Command::Keygen(arguments) => keys::generate(&arguments),
+        Command::LoginLink(arguments) => {
+            program::run(ApiConfig::load, |config| login_link::run(config, arguments))
+        }
     }
 }

@@ -34,7 +34,7 @@ export function Overview() {
   const target = params.get("target") ?? "";
   const overview = useQuery(href("/operator/overview", { target }), { every: EVERY_MS });
   const groups = useQuery(href("/operator/groups", { target, limit: 4 }));
-  const beats = useQuery(href("/operator/workers", { limit: BEATS }), { relevant: () => false, every: EVERY_MS });
+  const beats = useQuery("/operator/workers", { relevant: () => false, every: EVERY_MS });
   return html`
     <h1 tabindex="-1" class="visually-hidden">Overview</h1>
     ${target && html`<p class="chosen-target">Only <b>${target}</b>. <a href=${here({ target: null })}>Show all targets</a></p>`}
@@ -147,7 +147,7 @@ function Workers({ workers, queue, beats }) {
         ${none && " Nothing is sent until one starts."}
       </p>
       <ul class="beats">
-        ${beats.filter(({ alive }) => alive).map(({ id, beat_at: at }) => html`<li key=${id}><code title=${id}>${shortened(id, 10, 4)}</code> <span class="muted">last heartbeat <${Time} at=${at} /></span></li>`)}
+        ${beats.filter(({ alive }) => alive).slice(0, BEATS).map(({ id, beat_at: at }) => html`<li key=${id}><code title=${id}>${shortened(id, 10, 4)}</code> <span class="muted">last heartbeat <${Time} at=${at} /></span></li>`)}
       </ul>
       ${queue.paused_at !== null && html`<p class="tone-warn"><${Icon} name="paused" /> The queue has been paused <${Since} at=${queue.paused_at} />.</p>`}
       ${queue.waiting > 0 && queue.oldest_due_at !== null && html`<p class="muted">${many(queue.waiting, "job")} waiting, the oldest overdue <${Since} at=${queue.oldest_due_at} />.</p>`}

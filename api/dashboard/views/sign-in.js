@@ -84,7 +84,7 @@ export function SignIn() {
       </p>
       <div class="aside">
         <h2>Or by a one-time link</h2>
-        <p>On the server, run <code>caravel login</code> and open the address it prints. It works once, and for a few minutes.</p>
+        <p>On the server, run <code>caravel login-link</code> and open the address it prints. It works once, and for a few minutes.</p>
       </div>
     </main>
   `;

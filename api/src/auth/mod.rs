@@ -1,10 +1,12 @@
 //! Authentication: from a request to the key that signed it.
 
 mod nip98;
+mod session;
 
 use axum::extract::Request;
 
 pub use nip98::{Form, Rejection};
+pub use session::{Session, cookie, cookie_that_ends, of_cookie, role_of};
 
 use crate::body;
 use crate::error::ApiError;

@@ -87,6 +87,9 @@ pub enum Rejection {
     /// The event stands for a session where that is not accepted.
     #[error("an event for a session is not accepted here")]
     Session,
+    /// There is neither an event nor a session.
+    #[error("there is neither a signature nor a cookie of a session that is still on")]
+    NobodySignedIn,
     /// The event is for another verb.
     #[error("the method tag is not the verb of the request")]
     Method,

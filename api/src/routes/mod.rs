@@ -1,5 +1,7 @@
 //! All routes, one file for each group of endpoints.
 
+mod dashboard;
+mod events;
 mod health;
 mod identity;
 mod operator;
@@ -15,6 +17,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 
 pub use crate::access::Access;
 
+use crate::compression;
 use crate::cors;
 use crate::error::ApiError;
 use crate::route::Route;
@@ -57,6 +60,7 @@ pub fn router(state: ApiState) -> Router {
         .layer(CatchPanicLayer::custom(|_| -> Response {
             ApiError::Panicked.into_response()
         }))
+        .layer(compression::layer())
         .layer(cors::layer(state.allow_origins()))
         .layer(axum::middleware::from_fn_with_state(
             state.clone(),
@@ -74,6 +78,8 @@ fn routes() -> Vec<Route> {
         relays::routes(),
         operator::routes(),
         operator_actions::routes(),
+        events::routes(),
+        dashboard::routes(),
     ]
     .into_iter()
     .flatten()

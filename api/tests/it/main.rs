@@ -5,8 +5,10 @@
 mod access;
 mod binary;
 mod cors;
+mod dashboard;
 mod docs;
 mod envelope;
+mod events;
 mod harness;
 mod nip98;
 mod nip98_bytes;

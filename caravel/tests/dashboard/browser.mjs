@@ -12,12 +12,11 @@ const PATIENCE_MS = 15_000;
 export function stage() {
   const tools = {};
   before(async () => {
-    tools.scene = await openScene();
+    tools.scene = openScene();
     tools.browser = await puppeteer.launch({ executablePath: CHROMIUM, headless: true, args: ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"] });
   });
   after(async () => {
     await tools.browser?.close();
-    await tools.scene?.close();
   });
 
   /** A page in a browser profile of its own, not signed in. `expected`: console errors that belong to the test. */

@@ -8,22 +8,16 @@
 //   /failures {prefix, relays}      {causes: [{pattern, relays}]}: that many relays, given up for three causes
 //   /stop, /start                   the server goes away, and comes back at the same address
 
-import { serveMock } from "./mock.mjs";
-
-/** `{base, control(name, body), close}` */
-export async function openScene() {
-  const mock = process.env.DASHBOARD_URL ? null : await serveMock();
-  const base = process.env.DASHBOARD_URL ?? mock.base;
-  const controls = process.env.DASHBOARD_CONTROL ?? mock.control;
+/** `{base, control(name, body)}` */
+export function openScene() {
+  const { DASHBOARD_URL: base, DASHBOARD_CONTROL: controls } = process.env;
+  if (!base || !controls) throw new Error("DASHBOARD_URL and DASHBOARD_CONTROL are not set: `cargo test -p caravel dashboard` sets them");
   return {
     base,
     async control(name, body = {}) {
       const response = await fetch(`${controls}/${name}`, { method: "POST", body: JSON.stringify(body) });
       if (!response.ok) throw new Error(`the harness could not ${name}: ${await response.text()}`);
       return response.json();
-    },
-    async close() {
-      await mock?.close();
     },
   };
 }

@@ -122,10 +122,16 @@ impl Installation {
 
     /// API and worker in one process, and the tenant as its client.
     pub async fn serve(&self) -> (Process, Client) {
+        let (process, url) = self.serving().await;
+        (process, Client::sign_in(&url, self.tenant.clone()).await)
+    }
+
+    /// API and worker in one process, and where the API listens.
+    pub async fn serving(&self) -> (Process, String) {
         let mut process = Process::spawn(self.program(&["serve"]));
         let url = process.printed("listening on ").await;
         process.printed("worker ").await;
-        (process, self.tenant_at(&url).await)
+        (process, url)
     }
 
     /// Where its processes run.
@@ -159,6 +165,16 @@ pub fn program(arguments: &[&str]) -> Command {
 
 /// Creates relays `r0 …` without HTTP, many at a time.
 pub async fn create_relays(installation: &Installation, db: &Db, count: usize) -> Vec<Relay> {
+    let names = (0..count).map(|number| format!("r{number}"));
+    create_named(installation, db, names).await
+}
+
+/// Creates relays of these names without HTTP, many at a time.
+pub async fn create_named(
+    installation: &Installation,
+    db: &Db,
+    names: impl Iterator<Item = String>,
+) -> Vec<Relay> {
     let context = Context {
         clock: Arc::new(SystemClock),
         sealer: Sealer::new(
@@ -175,9 +191,9 @@ pub async fn create_relays(installation: &Installation, db: &Db, count: usize) -
         return_url: None,
     };
     commands.create_tenant(tenant).await.unwrap();
-    stream::iter(0..count)
-        .map(async |number| {
-            let subdomain = format!("r{number}").parse().unwrap();
+    stream::iter(names)
+        .map(async |name| {
+            let subdomain = name.parse().unwrap();
             let new = NewRelay {
                 tenant_pubkey: owner.clone(),
                 zooid_domain: RELAY_DOMAIN.parse().unwrap(),

@@ -7,6 +7,7 @@ mod chaos;
 mod client;
 mod command;
 mod configuration;
+mod dashboard;
 mod demo;
 mod drain;
 mod edits;

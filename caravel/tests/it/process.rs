@@ -81,6 +81,13 @@ impl Process {
         assert!(sent.success());
     }
 
+    /// Asks it to stop, and waits until it has.
+    pub async fn stopped(self) {
+        self.signal(Signal::Terminate);
+        let (status, _) = self.ended().await;
+        assert!(status.success());
+    }
+
     /// Whether it has ended by now.
     pub fn has_ended(&mut self) -> bool {
         self.child.try_wait().unwrap().is_some()

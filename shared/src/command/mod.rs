@@ -5,6 +5,7 @@
 //! Asking for what is so already changes nothing, logs nothing and enqueues nothing.
 
 pub mod billing;
+mod dashboard_session;
 mod entropy;
 mod error;
 pub mod operator;
@@ -18,6 +19,7 @@ use std::sync::Arc;
 
 use tokio::sync::broadcast;
 
+pub use dashboard_session::SignedIn;
 pub use entropy::Entropy;
 pub use error::CommandError;
 pub use origin::{AskedBy, Trace};

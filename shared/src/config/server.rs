@@ -11,8 +11,8 @@ use super::BaseUrl;
 use super::list::comma_list;
 use super::reader::{Read, Reader};
 use super::variable::{
-    AUTH_MODE, AUTH_SESSION_SECONDS, SERVER_ADMIN_PUBKEYS, SERVER_ALLOW_ORIGINS, SERVER_HOST,
-    SERVER_PORT, SERVER_READONLY_PUBKEYS, SERVER_URL,
+    AUTH_MODE, AUTH_SESSION_SECONDS, DASHBOARD_SESSION_SECONDS, SERVER_ADMIN_PUBKEYS,
+    SERVER_ALLOW_ORIGINS, SERVER_HOST, SERVER_PORT, SERVER_READONLY_PUBKEYS, SERVER_URL,
 };
 
 /// The API server.
@@ -30,6 +30,8 @@ pub struct ServerConfig {
     pub allow_origins: AllowOrigins,
     /// Which signed events are accepted.
     pub auth: AuthConfig,
+    /// How long somebody stays signed in at the dashboard.
+    pub dashboard_session: Duration,
 }
 
 /// The origins that CORS lets in.
@@ -71,6 +73,7 @@ impl ServerConfig {
         });
         let allow_origins = reader.optional(&SERVER_ALLOW_ORIGINS, AllowOrigins::parse);
         let auth = AuthConfig::read(reader);
+        let dashboard_session = reader.seconds(&DASHBOARD_SESSION_SECONDS);
         Ok(Self {
             url: url?,
             listen: SocketAddr::new(host?, port?),
@@ -78,6 +81,7 @@ impl ServerConfig {
             readonly_pubkeys: readonly_pubkeys?.unwrap_or_default(),
             allow_origins: allow_origins?.unwrap_or(AllowOrigins::Only(Vec::new())),
             auth: auth?,
+            dashboard_session: dashboard_session?,
         })
     }
 }

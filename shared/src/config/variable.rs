@@ -87,6 +87,7 @@ variables! {
     );
     AUTH_MODE: form(Some("compatible"), "compatible or strict");
     AUTH_SESSION_SECONDS: whole("900", 60, 86_400);
+    DASHBOARD_SESSION_SECONDS: whole("43200", 60, 2_592_000);
 
     // Relays and their secrets.
     RELAY_DOMAIN: form(

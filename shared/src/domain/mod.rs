@@ -4,6 +4,7 @@
 
 mod activity;
 mod bulk;
+mod dashboard_session;
 mod desired;
 mod failure;
 mod failure_pattern;
@@ -28,6 +29,7 @@ mod text;
 
 pub use activity::{Activity, ActivityType, ResourceType};
 pub use bulk::{BULK_RELAYS_MAX, BulkFilter, BulkInput, PreviewInput, SEARCH_MAX_CHARS};
+pub use dashboard_session::{DashboardSession, LinkInput, SessionScope};
 pub use desired::DesiredRelay;
 pub use failure::{FailureKind, Opens, Policy};
 pub use failure_pattern::{fingerprint, pattern};

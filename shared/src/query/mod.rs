@@ -1,8 +1,11 @@
 //! Every read that people and programs ask for. Reads never wait for writers.
 
+mod follow;
 pub mod operator;
 
 use sqlx::SqlitePool;
+
+pub use follow::{Changed, News, Position};
 
 use crate::{
     db::Db,

@@ -6,7 +6,9 @@
 
 pub mod activity;
 mod columns;
+pub mod dashboard_session;
 mod error;
+pub(crate) mod follow;
 pub mod operator;
 pub mod operator_action;
 #[cfg(test)]

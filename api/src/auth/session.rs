@@ -1,0 +1,124 @@
+//! The dashboard's sessions: a cookie that scripts cannot read, and a token that other sites cannot know.
+//!
+//! Invariant: a cookie alone changes nothing. Browsers send it with whatever a page of another site asks for, as long as the
+//! two share a domain; the token in `X-CSRF-Token` only our own page can have read.
+
+use chrono::{DateTime, Utc};
+use http::header::{COOKIE, ORIGIN};
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use shared::config::BaseUrl;
+use shared::crypto::SecretText;
+use shared::domain::{DashboardSession, SessionScope};
+
+use crate::auth::Rejection;
+use crate::error::ApiError;
+use crate::role::Role;
+use crate::state::ApiState;
+
+/// The header with the session's token.
+const CSRF_HEADER: HeaderName = HeaderName::from_static("x-csrf-token");
+
+/// Somebody who is signed in at the dashboard.
+#[derive(Debug)]
+pub struct Session {
+    /// What their cookie holds.
+    pub token: SecretText,
+    /// Who, and until when.
+    pub who: DashboardSession,
+    /// What they may do now.
+    pub role: Role,
+}
+
+/// Finds out whose session the request's cookie is of. What would change something must come from our own page.
+///
+/// # Errors
+/// [`ApiError::Unauthorized`] without a session that is still on, of a key that still has a role; [`ApiError::Csrf`].
+pub async fn of_cookie(
+    state: &ApiState,
+    method: &Method,
+    headers: &HeaderMap,
+) -> Result<Session, ApiError> {
+    let nobody = || ApiError::Unauthorized(Rejection::NobodySignedIn);
+    let token = token(headers, state.base_url()).ok_or_else(nobody)?;
+    let session = state.command().find_session(&token).await?;
+    let session = session.ok_or_else(nobody)?;
+    let role = role_of(state, &session).ok_or_else(nobody)?;
+    if !method.is_safe() && !is_our_page(state, headers, &token) {
+        return Err(ApiError::Csrf);
+    }
+    Ok(Session {
+        token,
+        who: session,
+        role,
+    })
+}
+
+/// What the session may do: what its key may do by now, or less. `None` when that is nothing any more.
+pub fn role_of(state: &ApiState, session: &DashboardSession) -> Option<Role> {
+    let role = state.role(&session.pubkey)?;
+    Some(match session.scope {
+        SessionScope::Configured => role,
+        SessionScope::Readonly => Role::Readonly,
+    })
+}
+
+fn is_our_page(state: &ApiState, headers: &HeaderMap, token: &SecretText) -> bool {
+    let origin = state.base_url().url().origin().ascii_serialization();
+    let is_ours = headers
+        .get_all(ORIGIN)
+        .iter()
+        .all(|sent| sent.as_bytes() == origin.as_bytes());
+    let csrf = headers.get(CSRF_HEADER).map(HeaderValue::as_bytes);
+    is_ours && csrf.is_some_and(|csrf| state.command().is_csrf_token(token, csrf))
+}
+
+/// The cookie that holds `token` until `expires_at`.
+pub fn cookie(
+    base: &BaseUrl,
+    token: &SecretText,
+    now: DateTime<Utc>,
+    expires_at: DateTime<Utc>,
+) -> Option<HeaderValue> {
+    let seconds = (expires_at - now).num_seconds();
+    set_cookie(base, token.expose(), seconds)
+}
+
+/// The cookie that makes a browser forget its own.
+pub fn cookie_that_ends(base: &BaseUrl) -> Option<HeaderValue> {
+    set_cookie(base, "", 0)
+}
+
+fn set_cookie(base: &BaseUrl, value: &str, seconds: i64) -> Option<HeaderValue> {
+    let name = cookie_name(base);
+    let secure = if is_https(base) { "; Secure" } else { "" };
+    let text =
+        format!("{name}={value}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Strict{secure}");
+    let mut header = HeaderValue::from_str(&text).ok()?;
+    header.set_sensitive(true);
+    Some(header)
+}
+
+fn token(headers: &HeaderMap, base: &BaseUrl) -> Option<SecretText> {
+    let name = cookie_name(base);
+    headers
+        .get_all(COOKIE)
+        .iter()
+        .filter_map(|header| header.to_str().ok())
+        .flat_map(|header| header.split(';'))
+        .filter_map(|pair| pair.trim().split_once('='))
+        .find(|(key, _)| *key == name)
+        .map(|(_, token)| SecretText::new(token))
+}
+
+/// Over TLS the name keeps other hosts of the domain from setting it (RFC 6265bis, section 4.1.3.2).
+fn cookie_name(base: &BaseUrl) -> &'static str {
+    if is_https(base) {
+        "__Host-caravel_session"
+    } else {
+        "caravel_session"
+    }
+}
+
+fn is_https(base: &BaseUrl) -> bool {
+    base.url().scheme() == "https"
+}
