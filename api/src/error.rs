@@ -3,6 +3,7 @@
 //! Invariant: the sentence is for a person and tells nothing of our insides; what is our fault is logged here, once.
 
 use std::error::Error;
+use std::time::Duration;
 
 use axum::response::{IntoResponse, Response};
 use http::header::RETRY_AFTER;
@@ -14,6 +15,7 @@ use shared::query::QueryError;
 
 use crate::auth::Rejection;
 use crate::data;
+use crate::members::MembersUnavailable;
 
 /// A code that clients can rely on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,6 +64,7 @@ codes! {
         BULK_TOKEN_INVALID = "bulk-token-invalid", UNPROCESSABLE_ENTITY, "`token` is of another action or filter, or older than an hour";
         BULK_CHANGED = "bulk-changed", CONFLICT, "far more or fewer relays match than `expected`; the answer's `affected` says how many";
         INTERNAL = "internal", INTERNAL_SERVER_ERROR, "something is wrong on our side; the log has it under the answer's `x-request-id`";
+        MEMBERS_UNAVAILABLE = "members-unavailable", SERVICE_UNAVAILABLE, "zooid does not tell the members of the relay just now; ask again after `Retry-After` seconds";
         UNAVAILABLE = "unavailable", SERVICE_UNAVAILABLE, "the write was not carried out and can be repeated after `Retry-After` seconds";
     }
     rules {
@@ -86,8 +89,11 @@ codes! {
     }
 }
 
-/// Seconds until a lost write is worth repeating: the writer recovers within one.
-const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("1");
+/// When a lost write is worth repeating: the writer recovers within a second.
+const WRITER_RECOVERS: Duration = Duration::from_secs(1);
+
+/// When it is worth asking zooid again that gave no answer and did not say when.
+const ZOOID_RECOVERS: Duration = Duration::from_secs(5);
 
 /// A request that was not carried out.
 #[derive(Debug, thiserror::Error)]
@@ -122,6 +128,9 @@ pub enum ApiError {
     /// The query was not answered.
     #[error(transparent)]
     Query(#[from] QueryError),
+    /// zooid does not tell who the members of a relay are.
+    #[error(transparent)]
+    Members(#[from] MembersUnavailable),
     /// The answer could not be written as JSON.
     #[error("cannot write the answer as json")]
     Encode(#[source] serde_json::Error),
@@ -137,6 +146,7 @@ struct Answer {
     sentence: String,
     field: Option<&'static str>,
     affected: Option<u64>,
+    retry_after: Option<Duration>,
 }
 
 /// The envelope of failure.
@@ -160,6 +170,14 @@ impl Answer {
             sentence: sentence.into(),
             field: None,
             affected: None,
+            retry_after: None,
+        }
+    }
+
+    fn after(self, wait: Duration) -> Self {
+        Self {
+            retry_after: Some(wait),
+            ..self
         }
     }
 
@@ -201,6 +219,11 @@ impl Answer {
                 QueryError::NotFound { entity, id: _ } => Self::not_found(entity),
                 QueryError::Database(_) => Self::internal(),
             },
+            ApiError::Members(unavailable) => Self::new(
+                MEMBERS_UNAVAILABLE,
+                "The members of this relay cannot be read just now. Please try again in a moment.",
+            )
+            .after(unavailable.retry_after().unwrap_or(ZOOID_RECOVERS)),
             ApiError::Encode(_) | ApiError::Panicked => Self::internal(),
         }
     }
@@ -250,7 +273,8 @@ impl Answer {
             CommandError::Write(_) => Self::new(
                 UNAVAILABLE,
                 "The change could not be saved just now. Please try again.",
-            ),
+            )
+            .after(WRITER_RECOVERS),
         }
     }
 
@@ -261,6 +285,7 @@ impl Answer {
             sentence: rule.message.clone(),
             field: Some(rule.field),
             affected: None,
+            retry_after: None,
         }
     }
 
@@ -313,10 +338,10 @@ impl IntoResponse for ApiError {
         // Strings and a number always are JSON.
         let body = serde_json::to_vec(&envelope).unwrap_or_default();
         let mut response = data::json(answer.status, body);
-        if answer.status == StatusCode::SERVICE_UNAVAILABLE {
+        if let Some(wait) = answer.retry_after {
             response
                 .headers_mut()
-                .insert(RETRY_AFTER, RETRY_AFTER_SECONDS);
+                .insert(RETRY_AFTER, HeaderValue::from(wait.as_secs().max(1)));
         }
         response
     }

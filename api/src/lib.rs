@@ -10,6 +10,7 @@ mod cors;
 mod data;
 mod error;
 mod filters;
+mod members;
 mod path;
 pub mod program;
 mod route;

@@ -84,6 +84,17 @@ impl Route {
         Self::new(Method::PUT, MethodFilter::PUT, path, rule, handler)
     }
 
+    /// `DELETE path`.
+    pub fn delete<R, X, M, T, H>(path: &'static str, rule: R, handler: H) -> Self
+    where
+        R: Rule,
+        X: FromRequest<ApiState, M> + Send,
+        T: Serialize,
+        H: Handler<R::Proof, X, T>,
+    {
+        Self::new(Method::DELETE, MethodFilter::DELETE, path, rule, handler)
+    }
+
     fn new<R, X, M, T, H>(
         method: Method,
         filter: MethodFilter,

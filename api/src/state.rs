@@ -9,6 +9,9 @@ use shared::config::{AllowOrigins, ApiConfig, AuthConfig, BaseUrl};
 use shared::db::Db;
 use shared::domain::{Malformed, Pubkey, Rules};
 use shared::query::Query;
+use shared::zooid::ZooidClientError;
+
+use crate::members::Members;
 
 /// The shared state of the API. Clones are handles on the same.
 #[derive(Debug, Clone)]
@@ -24,24 +27,33 @@ struct Shared {
     auth: AuthConfig,
     admins: HashSet<Pubkey>,
     allow_origins: AllowOrigins,
+    members: Members,
 }
 
-/// The configuration names something that the domain does not accept.
+/// The API cannot be set up as configured.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot use {variable}")]
-pub struct StateError {
-    variable: &'static str,
-    #[source]
-    source: Malformed,
+pub enum StateError {
+    /// A value is none that the domain accepts.
+    #[error("cannot use {variable}")]
+    Malformed {
+        /// The variable that has it.
+        variable: &'static str,
+        /// The rule.
+        #[source]
+        source: Malformed,
+    },
+    /// zooid cannot be called.
+    #[error(transparent)]
+    Zooid(#[from] ZooidClientError),
 }
 
 impl ApiState {
     /// The API on `db`, as configured.
     ///
     /// # Errors
-    /// When an admin's key is none after all.
+    /// When an admin's key is none after all, or TLS cannot be initialised.
     pub fn new(config: &ApiConfig, db: Db, clock: SharedClock) -> Result<Self, StateError> {
-        let unusable = |variable| move |source| StateError { variable, source };
+        let unusable = |variable| move |source| StateError::Malformed { variable, source };
         let admins = config
             .server
             .admin_pubkeys
@@ -68,6 +80,7 @@ impl ApiState {
                 own_host: config.server.url.url().host_str().map(str::to_owned),
                 reserved_subdomains: Vec::new(),
             },
+            members: Members::new(config, &clock)?,
             clock,
             base_url: config.server.url.clone(),
             auth: config.server.auth,
@@ -106,6 +119,11 @@ impl ApiState {
 
     pub(crate) fn is_admin(&self, pubkey: &Pubkey) -> bool {
         self.0.admins.contains(pubkey)
+    }
+
+    /// The members of relays, as zooid knows them.
+    pub(crate) fn members(&self) -> &Members {
+        &self.0.members
     }
 
     pub(crate) fn allow_origins(&self) -> &AllowOrigins {

@@ -1,7 +1,9 @@
 //! All routes, one file for each group of endpoints.
 
+mod billing;
 mod health;
 mod identity;
+mod members;
 mod operator_actions;
 mod plans;
 mod relays;
@@ -72,6 +74,8 @@ fn routes() -> Vec<Route> {
         identity::routes(),
         tenants::routes(),
         relays::routes(),
+        members::routes(),
+        billing::routes(),
         syncs::routes(),
         operator_actions::routes(),
     ]

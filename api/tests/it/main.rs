@@ -3,11 +3,13 @@
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 mod access;
+mod billing;
 mod binary;
 mod cors;
 mod docs;
 mod envelope;
 mod harness;
+mod members;
 mod nip98;
 mod nip98_bytes;
 mod operator_actions;
@@ -17,3 +19,4 @@ mod requests;
 mod rules;
 mod syncs;
 mod tenants;
+mod zooid;
