@@ -3,8 +3,8 @@
 //! Invariant: no answer is without a JSON body; clients take a bare 2xx for a failure.
 
 use axum::response::{IntoResponse, Response};
-use http::header::{CONTENT_TYPE, LOCATION};
-use http::{HeaderValue, StatusCode};
+use http::header::{CONTENT_TYPE, ETAG, LOCATION};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use serde::Serialize;
 
 use crate::error::ApiError;
@@ -14,7 +14,7 @@ use crate::error::ApiError;
 pub struct Data<T> {
     value: T,
     status: StatusCode,
-    location: Option<HeaderValue>,
+    headers: HeaderMap,
 }
 
 impl<T: Serialize> Data<T> {
@@ -23,17 +23,30 @@ impl<T: Serialize> Data<T> {
         Self {
             value,
             status: StatusCode::OK,
-            location: None,
+            headers: HeaderMap::new(),
         }
     }
 
     /// 201 with `value`, which from now on is found at `url`.
     pub fn created(value: T, url: &str) -> Self {
         Self {
-            value,
             status: StatusCode::CREATED,
-            location: HeaderValue::from_str(url).ok(),
+            ..Self::ok(value)
         }
+        .with(LOCATION, url)
+    }
+
+    /// With an entity tag, quotes included.
+    pub fn tagged(self, tag: &str) -> Self {
+        self.with(ETAG, tag)
+    }
+
+    /// With a header; one that cannot be a header is left out.
+    pub fn with(mut self, name: HeaderName, value: &str) -> Self {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            self.headers.insert(name, value);
+        }
+        self
     }
 }
 
@@ -54,9 +67,7 @@ impl<T: Serialize> IntoResponse for Data<T> {
             Err(error) => return ApiError::Encode(error).into_response(),
         };
         let mut response = json(self.status, body);
-        if let Some(location) = self.location {
-            response.headers_mut().insert(LOCATION, location);
-        }
+        response.headers_mut().extend(self.headers);
         response
     }
 }

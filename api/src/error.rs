@@ -58,6 +58,8 @@ codes! {
         PUBKEY_EXISTS = "pubkey-exists", UNPROCESSABLE_ENTITY, "there is a tenant with this key already";
         TENANT_UNKNOWN = "tenant-unknown", UNPROCESSABLE_ENTITY, "the relay's tenant has never signed in: `POST /tenants` comes first";
         RELAY_DELINQUENT = "relay-delinquent", UNPROCESSABLE_ENTITY, "a relay that is off for want of payment cannot be reactivated by its tenant";
+        PRECONDITION_FAILED = "precondition-failed", PRECONDITION_FAILED, "the relay is no longer what `If-Match` says";
+        IDEMPOTENCY_KEY_REUSED = "idempotency-key-reused", UNPROCESSABLE_ENTITY, "the `Idempotency-Key` was used for another body";
         RELAY_QUARANTINED = "relay-quarantined", CONFLICT, "a quarantined relay is sent again only once it is released";
         RELAY_IN_STEP = "relay-in-step", CONFLICT, "the relay is in step: there is nothing to try again";
         TARGET_UNKNOWN = "target-unknown", NOT_FOUND, "no worker serves this target, and no relay is served by it";
@@ -81,6 +83,10 @@ codes! {
         "custom-domain-invalid", "`custom_domain` is no public host name, or one of ours";
         "plan-unknown", "`plan_id` is none of the plans";
         "plan-feature", "`blossom_enabled` or `livekit_enabled` is on and the plan does not include it";
+        "plan-members", "the relay has more members than the plan allows; `error` has both numbers";
+        "relay-limit", "the tenant has as many relays as a tenant can have (`TENANT_MAX_RELAYS`)";
+        "idempotency-key-invalid", "the `Idempotency-Key` is not 1 to 255 visible characters";
+        "if-match-invalid", "`If-Match` is neither `*` nor a list of entity tags";
         "icon-invalid", "`info_icon` is no http or https URL";
         "return-url-invalid", "`return_url` is no http or https URL";
         "nwc-url-invalid", "`nwc_url` is no wallet connection (NIP-47)";
@@ -242,6 +248,14 @@ impl Answer {
                 value: _,
             } => Self::already_exists(field),
             CommandError::Rule(rule) => Self::of_rule(rule),
+            CommandError::RelayChanged(_) => Self::new(
+                PRECONDITION_FAILED,
+                "This relay has changed since you read it. Please look at it again.",
+            ),
+            CommandError::RequestKeyReused => Self::new(
+                IDEMPOTENCY_KEY_REUSED,
+                "This Idempotency-Key was used for another request. Please use a new one.",
+            ),
             CommandError::RelayDelinquent(_) => Self::new(
                 RELAY_DELINQUENT,
                 "This relay is off because a payment is missing. It comes back once that is settled.",

@@ -6,6 +6,7 @@
 mod access;
 mod auth;
 mod body;
+mod conditions;
 mod cors;
 mod data;
 mod error;

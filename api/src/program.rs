@@ -32,6 +32,7 @@ Configured by environment variables, or by a file .env in the working directory:
   SERVER_ALLOW_ORIGINS         web origins that may call, or *
   AUTH_MODE                    compatible, or strict for plain NIP-98 only  [compatible]
   AUTH_SESSION_SECONDS         how long a signed session lasts      [900]
+  TENANT_MAX_RELAYS            relays that one tenant can create; 0 for no limit  [0]
   SYNC_MAX_ATTEMPTS            attempts of a sync before it is given up  [25]
   LOG_FORMAT, RUST_LOG         pretty or json, and which lines      [pretty, info]
 

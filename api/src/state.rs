@@ -28,6 +28,7 @@ struct Shared {
     admins: HashSet<Pubkey>,
     allow_origins: AllowOrigins,
     members: Members,
+    tenant_max_relays: Option<u32>,
 }
 
 /// The API cannot be set up as configured.
@@ -80,6 +81,7 @@ impl ApiState {
                 own_host: config.server.url.url().host_str().map(str::to_owned),
                 reserved_subdomains: Vec::new(),
             },
+            tenant_max_relays: config.server.tenant_max_relays,
             members: Members::new(config, &clock)?,
             clock,
             base_url: config.server.url.clone(),
@@ -113,12 +115,22 @@ impl ApiState {
         &self.0.base_url
     }
 
+    /// The URL under which clients find `path`.
+    pub(crate) fn url_of(&self, path: &str) -> String {
+        format!("{}{path}", self.base_url().as_str().trim_end_matches('/'))
+    }
+
     pub(crate) fn auth(&self) -> AuthConfig {
         self.0.auth
     }
 
     pub(crate) fn is_admin(&self, pubkey: &Pubkey) -> bool {
         self.0.admins.contains(pubkey)
+    }
+
+    /// The most relays that a tenant can create; `None` for no limit.
+    pub(crate) fn tenant_max_relays(&self) -> Option<u32> {
+        self.0.tenant_max_relays
     }
 
     /// The members of relays, as zooid knows them.

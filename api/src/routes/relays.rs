@@ -1,12 +1,15 @@
 //! `/relays`: the desired state of each relay, and what became of it.
 
 use serde::Serialize;
+use serde_json::Value;
+use shared::command::{ChangeTerms, Changed, CreateTerms, Created, RelayChange};
 use shared::domain::{Activity, CreateRelayInput, Relay, UpdateRelayInput};
 use shared::repositories::Pagination;
 use shared::repositories::relay::RelayFilter;
 
 use crate::access::{Admin, AdminAccess, Caller, OwnerOrAdmin, RelayAccess, Signed};
 use crate::body::Json;
+use crate::conditions::{IfMatch, Keyed};
 use crate::data::Data;
 use crate::error::ApiError;
 use crate::filters::Filters;
@@ -47,64 +50,110 @@ async fn list(
     Ok(Data::ok(relays))
 }
 
+/// A relay, or the JSON of one as it was when a repeated request created it.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum RelayView {
+    Now(Box<Relay>),
+    Then(Value),
+}
+
+impl RelayView {
+    fn now(relay: Box<Relay>) -> Data<Self> {
+        let tag = relay.entity_tag();
+        Data::ok(Self::Now(relay)).tagged(&tag)
+    }
+}
+
+/// Creates a relay, once for each idempotency key of the signer. Admins create beyond the limit of a tenant.
 async fn create(
     state: ApiState,
     caller: Caller,
-    (RequestTrace(trace), Json(input)): (RequestTrace, Json<CreateRelayInput>),
-) -> Result<Data<Relay>, ApiError> {
+    (RequestTrace(trace), keyed): (RequestTrace, Keyed<CreateRelayInput>),
+) -> Result<Data<RelayView>, ApiError> {
+    let (input, request) = keyed.into_parts(caller.pubkey(), "POST /relays");
     let tenant_pubkey = caller.acting_for(input.tenant_pubkey)?;
     let input = CreateRelayInput {
         tenant_pubkey: Some(tenant_pubkey),
         ..input
     };
     let new = input.validate(state.rules())?;
-    let relay = state.command().create_relay(trace, new).await?;
-    let base = state.base_url().as_str().trim_end_matches('/');
-    let url = format!("{base}/relays/{}", relay.id);
-    Ok(Data::created(relay, &url))
+    let terms = CreateTerms {
+        max_relays: state.tenant_max_relays().filter(|_| !caller.is_admin()),
+        request,
+    };
+    match state.command().request_relay(trace, new, terms).await? {
+        Created::Relay(relay) => {
+            let url = state.url_of(&format!("/relays/{}", relay.id));
+            let tag = relay.entity_tag();
+            Ok(Data::created(RelayView::Now(relay), &url).tagged(&tag))
+        }
+        Created::Before(json) => {
+            let then: Value = serde_json::from_str(&json).map_err(ApiError::Encode)?;
+            let id = then["id"].as_str().unwrap_or_default();
+            let url = state.url_of(&format!("/relays/{id}"));
+            Ok(Data::created(RelayView::Then(then), &url))
+        }
+    }
 }
 
-async fn show(_: ApiState, relay: RelayAccess, (): ()) -> Result<Data<Relay>, ApiError> {
-    Ok(Data::ok(relay.into_relay()))
+async fn show(_: ApiState, relay: RelayAccess, (): ()) -> Result<Data<RelayView>, ApiError> {
+    Ok(RelayView::now(Box::new(relay.into_relay())))
 }
 
 /// Changes the fields that the body names and no others: clients send one toggle a request, several at a time.
 async fn update(
     state: ApiState,
     relay: RelayAccess,
-    (RequestTrace(trace), Json(input)): (RequestTrace, Json<UpdateRelayInput>),
-) -> Result<Data<Relay>, ApiError> {
+    (trace, version, Json(input)): (RequestTrace, IfMatch, Json<UpdateRelayInput>),
+) -> Result<Data<RelayView>, ApiError> {
     let patch = input.validate(state.rules())?;
-    let relay = state
-        .command()
-        .update_relay(trace, relay.into_id(), patch)
-        .await?;
-    Ok(Data::ok(relay))
+    change(&state, relay, (trace, version), RelayChange::Update(patch)).await
 }
 
 async fn deactivate(
     state: ApiState,
     relay: RelayAccess,
-    RequestTrace(trace): RequestTrace,
-) -> Result<Data<Relay>, ApiError> {
-    let relay = state
-        .command()
-        .deactivate_relay(trace, relay.into_id())
-        .await?;
-    Ok(Data::ok(relay))
+    terms: (RequestTrace, IfMatch),
+) -> Result<Data<RelayView>, ApiError> {
+    change(&state, relay, terms, RelayChange::Deactivate).await
 }
 
 async fn reactivate(
     state: ApiState,
     relay: RelayAccess,
-    RequestTrace(trace): RequestTrace,
-) -> Result<Data<Relay>, ApiError> {
+    terms: (RequestTrace, IfMatch),
+) -> Result<Data<RelayView>, ApiError> {
     let asked_by = relay.asked_by();
-    let relay = state
-        .command()
-        .activate_relay(trace, relay.into_id(), asked_by)
-        .await?;
-    Ok(Data::ok(relay))
+    change(&state, relay, terms, RelayChange::Activate(asked_by)).await
+}
+
+/// Changes a relay. zooid is asked for its members only where the plan would allow fewer than now, and while nothing is
+/// being written; with the number known, the change is tried once more.
+async fn change(
+    state: &ApiState,
+    relay: RelayAccess,
+    (RequestTrace(trace), IfMatch(version)): (RequestTrace, IfMatch),
+    change: RelayChange,
+) -> Result<Data<RelayView>, ApiError> {
+    let id = relay.into_id();
+    let command = state.command();
+    let mut terms = ChangeTerms {
+        version,
+        members: None,
+    };
+    loop {
+        let changed = command
+            .change_relay(trace.clone(), id.clone(), change.clone(), terms.clone())
+            .await?;
+        match changed {
+            Changed::Relay(relay) => return Ok(RelayView::now(relay)),
+            Changed::MembersWanted(relay) => {
+                let members = state.members().of(&relay).await?.len();
+                terms.members = Some(members.try_into().unwrap_or(u64::MAX));
+            }
+        }
+    }
 }
 
 #[derive(Serialize)]

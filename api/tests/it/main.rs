@@ -5,6 +5,7 @@
 mod access;
 mod billing;
 mod binary;
+mod conditions;
 mod cors;
 mod docs;
 mod envelope;
@@ -13,6 +14,7 @@ mod members;
 mod nip98;
 mod nip98_bytes;
 mod operator_actions;
+mod plan_rules;
 mod relay_status;
 mod relays;
 mod requests;

@@ -10,6 +10,7 @@ mod error;
 pub mod operator;
 mod origin;
 pub mod relay;
+pub mod relay_request;
 pub mod relay_status;
 mod relay_sync;
 pub mod tenant;
@@ -21,6 +22,7 @@ use tokio::sync::broadcast;
 pub use entropy::Entropy;
 pub use error::CommandError;
 pub use origin::{AskedBy, Trace};
+pub use relay_request::{ChangeTerms, Changed, CreateTerms, Created, RelayChange, Version};
 
 use crate::{clock::SharedClock, crypto::Sealer, db::Db, domain::Activity};
 

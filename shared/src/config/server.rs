@@ -12,7 +12,7 @@ use super::list::comma_list;
 use super::reader::{Read, Reader};
 use super::variable::{
     AUTH_MODE, AUTH_SESSION_SECONDS, SERVER_ADMIN_PUBKEYS, SERVER_ALLOW_ORIGINS, SERVER_HOST,
-    SERVER_PORT, SERVER_URL,
+    SERVER_PORT, SERVER_URL, TENANT_MAX_RELAYS,
 };
 
 /// The API server.
@@ -28,6 +28,8 @@ pub struct ServerConfig {
     pub allow_origins: AllowOrigins,
     /// Which signed events are accepted.
     pub auth: AuthConfig,
+    /// The most relays that a tenant can create; `None` for no limit.
+    pub tenant_max_relays: Option<u32>,
 }
 
 /// The origins that CORS lets in.
@@ -66,12 +68,14 @@ impl ServerConfig {
             reader.optional(&SERVER_ADMIN_PUBKEYS, |text| comma_list(text, public_key));
         let allow_origins = reader.optional(&SERVER_ALLOW_ORIGINS, AllowOrigins::parse);
         let auth = AuthConfig::read(reader);
+        let tenant_max_relays = reader.whole(&TENANT_MAX_RELAYS);
         Ok(Self {
             url: url?,
             listen: SocketAddr::new(host?, port?),
             admin_pubkeys: admin_pubkeys?.unwrap_or_default(),
             allow_origins: allow_origins?.unwrap_or(AllowOrigins::Only(Vec::new())),
             auth: auth?,
+            tenant_max_relays: Some(tenant_max_relays?).filter(|most| *most > 0),
         })
     }
 }

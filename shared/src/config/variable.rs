@@ -86,6 +86,7 @@ variables! {
     );
     AUTH_MODE: form(Some("compatible"), "compatible or strict");
     AUTH_SESSION_SECONDS: whole("900", 60, 86_400);
+    TENANT_MAX_RELAYS: whole("0", 0, 1_000_000);
 
     // Relays and their secrets.
     RELAY_DOMAIN: form(

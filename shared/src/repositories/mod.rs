@@ -13,6 +13,7 @@ mod plans;
 pub mod relay;
 pub mod relay_sync;
 pub(crate) mod relay_sync_filter;
+pub mod request;
 mod row;
 pub mod tenant;
 
