@@ -53,7 +53,8 @@ FROM http AS api
 COPY --from=build /out/caravel-api /usr/local/bin/
 ENTRYPOINT ["caravel-api"]
 
-# No health check: a worker has no port, and the other workers watch its heartbeat in the database.
+# No health check: a worker has no port unless WORKER_HTTP_ADDR gives it one, and the other workers watch its heartbeat in
+# the database.
 FROM database AS worker
 COPY --from=build /out/caravel-worker /usr/local/bin/
 ENTRYPOINT ["caravel-worker"]

@@ -8,12 +8,16 @@ use std::fmt;
 
 use axum::RequestExt as _;
 use axum::extract::Request;
+use http::HeaderValue;
+use http::header::AUTHORIZATION;
 use shared::command::AskedBy;
 use shared::domain::{Pubkey, Relay, RelayId};
+use shared::watch::is_bearer;
 
 use crate::auth::{Form, Identity, Rejection, authenticate};
 use crate::error::ApiError;
 use crate::path::PathParam;
+use crate::role::Role;
 use crate::state::ApiState;
 
 /// Who may call a route, as data: for tests and documentation.
@@ -31,6 +35,11 @@ pub enum Access {
     Admin,
     /// Admins who sign the very request: an event for a session is not enough to rule the fleet.
     Operator,
+    /// Whoever knows `METRICS_TOKEN`. To everybody else the route is not there, and without a token it is not there at all:
+    /// behind a proxy on the same host, no address tells friend from stranger.
+    MetricsToken,
+    /// Admins, and those who may read what operators read, signing the very request.
+    OperatorRead,
 }
 
 impl fmt::Display for Access {
@@ -42,6 +51,8 @@ impl fmt::Display for Access {
             Self::OwnerOrAdmin => "the owner, admins",
             Self::Admin => "admins",
             Self::Operator => "admins, request form only",
+            Self::MetricsToken => "the bearer of `METRICS_TOKEN`",
+            Self::OperatorRead => "admins and readers, request form only",
         })
     }
 }
@@ -90,6 +101,13 @@ pub struct Admin;
 #[derive(Debug, Clone, Copy)]
 pub struct Operator;
 
+/// [`Access::MetricsToken`].
+#[derive(Debug, Clone, Copy)]
+pub struct MetricsToken;
+/// [`Access::OperatorRead`].
+#[derive(Debug, Clone, Copy)]
+pub struct OperatorRead;
+
 /// Nobody was asked who they are.
 #[derive(Debug)]
 pub struct Anybody(());
@@ -98,7 +116,7 @@ pub struct Anybody(());
 #[derive(Debug)]
 pub struct Caller {
     pubkey: Pubkey,
-    is_admin: bool,
+    role: Option<Role>,
 }
 
 /// A tenant whom the caller is, or may act for.
@@ -118,11 +136,19 @@ pub struct RelayAccess {
 #[derive(Debug)]
 pub struct AdminAccess(());
 
+/// The caller knows the token for metrics.
+#[derive(Debug)]
+pub struct MetricsAccess(());
+
 /// The caller is an admin and signed this request.
 #[derive(Debug)]
 pub struct OperatorAccess {
     pubkey: Pubkey,
 }
+
+/// The caller may read what operators read and signed this request.
+#[derive(Debug)]
+pub struct OperatorReadAccess(());
 
 impl Caller {
     async fn of(state: &ApiState, request: &mut Request) -> Result<Self, ApiError> {
@@ -130,9 +156,18 @@ impl Caller {
         Ok(Self::from_identity(state, identity))
     }
 
+    /// Only who signed the very request.
+    async fn of_this_request(state: &ApiState, request: &mut Request) -> Result<Self, ApiError> {
+        let identity = authenticate(state, request).await?;
+        match identity.form {
+            Form::Request => Ok(Self::from_identity(state, identity)),
+            Form::Session => Err(ApiError::Unauthorized(Rejection::Session)),
+        }
+    }
+
     fn from_identity(state: &ApiState, identity: Identity) -> Self {
         Self {
-            is_admin: state.is_admin(&identity.pubkey),
+            role: state.role(&identity.pubkey),
             pubkey: identity.pubkey,
         }
     }
@@ -144,7 +179,15 @@ impl Caller {
 
     /// Whether they are an admin.
     pub fn is_admin(&self) -> bool {
-        self.is_admin
+        match self.role {
+            Some(Role::Admin) => true,
+            Some(Role::Readonly) | None => false,
+        }
+    }
+
+    /// What they are to the operators' part of the API.
+    pub fn role(&self) -> Option<Role> {
+        self.role
     }
 
     /// The tenant to act for when the request asks for `tenant`: the caller where it names nobody.
@@ -162,7 +205,7 @@ impl Caller {
     }
 
     fn check_may_act_for(&self, tenant: &Pubkey) -> Result<(), ApiError> {
-        if self.is_admin || self.pubkey == *tenant {
+        if self.is_admin() || self.pubkey == *tenant {
             Ok(())
         } else {
             Err(ApiError::Forbidden)
@@ -170,7 +213,7 @@ impl Caller {
     }
 
     fn check_is_admin(&self) -> Result<(), ApiError> {
-        if self.is_admin {
+        if self.is_admin() {
             Ok(())
         } else {
             Err(ApiError::Forbidden)
@@ -253,7 +296,7 @@ impl Rule for OwnerOrAdmin {
         let relay = state.query().get_relay(&id).await?;
         // The owner never changes, so what holds here still holds when the handler writes.
         caller.check_may_act_for(&relay.tenant_pubkey)?;
-        let asked_by = if caller.is_admin {
+        let asked_by = if caller.is_admin() {
             AskedBy::Admin
         } else {
             AskedBy::Tenant
@@ -281,15 +324,47 @@ impl Rule for Operator {
         state: &ApiState,
         request: &mut Request,
     ) -> Result<OperatorAccess, ApiError> {
-        let identity = authenticate(state, request).await?;
-        match identity.form {
-            Form::Request => {}
-            Form::Session => return Err(ApiError::Unauthorized(Rejection::Session)),
-        }
-        let caller = Caller::from_identity(state, identity);
+        let caller = Caller::of_this_request(state, request).await?;
         caller.check_is_admin()?;
         Ok(OperatorAccess {
             pubkey: caller.pubkey,
         })
+    }
+}
+
+impl Rule for MetricsToken {
+    type Proof = MetricsAccess;
+    const ACCESS: Access = Access::MetricsToken;
+
+    async fn admit(
+        self,
+        state: &ApiState,
+        request: &mut Request,
+    ) -> Result<MetricsAccess, ApiError> {
+        let given = request.headers().get(AUTHORIZATION);
+        let is_known = state
+            .metrics_token()
+            .is_some_and(|token| is_bearer(token, given.map(HeaderValue::as_bytes)));
+        if is_known {
+            Ok(MetricsAccess(()))
+        } else {
+            Err(ApiError::NotFound("route"))
+        }
+    }
+}
+
+impl Rule for OperatorRead {
+    type Proof = OperatorReadAccess;
+    const ACCESS: Access = Access::OperatorRead;
+
+    async fn admit(
+        self,
+        state: &ApiState,
+        request: &mut Request,
+    ) -> Result<OperatorReadAccess, ApiError> {
+        match Caller::of_this_request(state, request).await?.role {
+            Some(Role::Admin | Role::Readonly) => Ok(OperatorReadAccess(())),
+            None => Err(ApiError::Forbidden),
+        }
     }
 }

@@ -1,15 +1,34 @@
 //! The envelope of success: `{"data": ..., "code": "ok"}`.
 //!
-//! Invariant: no answer is without a JSON body; clients take a bare 2xx for a failure.
+//! Invariant: no answer is without a body, and but for [`Metrics`] it is JSON; clients take a bare 2xx for a failure.
 
 use axum::response::{IntoResponse, Response};
 use http::header::{CONTENT_TYPE, ETAG, LOCATION};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use serde::Serialize;
+use shared::watch;
 
 use crate::error::ApiError;
 
-/// A successful answer.
+/// What a handler may answer with when all went well.
+pub trait Answer: IntoResponse {}
+
+impl<T: Serialize> Answer for Data<T> {}
+
+impl Answer for Metrics {}
+
+/// The text of a scrape.
+#[derive(Debug)]
+pub struct Metrics(pub String);
+
+impl IntoResponse for Metrics {
+    fn into_response(self) -> Response {
+        let content_type = HeaderValue::from_static(watch::CONTENT_TYPE);
+        ([(CONTENT_TYPE, content_type)], self.0).into_response()
+    }
+}
+
+/// A successful answer in its envelope.
 #[derive(Debug)]
 pub struct Data<T> {
     value: T,
@@ -34,6 +53,24 @@ impl<T: Serialize> Data<T> {
             ..Self::ok(value)
         }
         .with(LOCATION, url)
+    }
+
+    /// 202 with `value` as it is now; what becomes of it is found at `url`.
+    pub fn accepted(value: T, url: &str) -> Self {
+        Self {
+            status: StatusCode::ACCEPTED,
+            ..Self::ok(value)
+        }
+        .with(LOCATION, url)
+    }
+
+    /// The same with another value.
+    pub fn map<U>(self, value: impl FnOnce(T) -> U) -> Data<U> {
+        Data {
+            value: value(self.value),
+            status: self.status,
+            headers: self.headers,
+        }
     }
 
     /// With an entity tag, quotes included.

@@ -2,6 +2,7 @@
 //!
 //! Invariant: the sentence is for a person and tells nothing of our insides; what is our fault is logged here, once.
 
+use std::borrow::Cow;
 use std::error::Error;
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use serde::Serialize;
 use shared::command::CommandError;
 use shared::domain::ValidationError;
 use shared::query::QueryError;
+use shared::watch::Unready;
 
 use crate::auth::Rejection;
 use crate::data;
@@ -57,6 +59,7 @@ codes! {
         CUSTOM_DOMAIN_EXISTS = "custom-domain-exists", UNPROCESSABLE_ENTITY, "another relay has this `custom_domain`";
         PUBKEY_EXISTS = "pubkey-exists", UNPROCESSABLE_ENTITY, "there is a tenant with this key already";
         TENANT_UNKNOWN = "tenant-unknown", UNPROCESSABLE_ENTITY, "the relay's tenant has never signed in: `POST /tenants` comes first";
+        FILTER_INVALID = "filter-invalid", UNPROCESSABLE_ENTITY, "a filter has a value that cannot be, or is not known where that matters";
         RELAY_DELINQUENT = "relay-delinquent", UNPROCESSABLE_ENTITY, "a relay that is off for want of payment cannot be reactivated by its tenant";
         PRECONDITION_FAILED = "precondition-failed", PRECONDITION_FAILED, "the relay is no longer what `If-Match` says";
         IDEMPOTENCY_KEY_REUSED = "idempotency-key-reused", UNPROCESSABLE_ENTITY, "the `Idempotency-Key` was used for another body";
@@ -68,6 +71,11 @@ codes! {
         INTERNAL = "internal", INTERNAL_SERVER_ERROR, "something is wrong on our side; the log has it under the answer's `x-request-id`";
         MEMBERS_UNAVAILABLE = "members-unavailable", SERVICE_UNAVAILABLE, "zooid does not tell the members of the relay just now; ask again after `Retry-After` seconds";
         UNAVAILABLE = "unavailable", SERVICE_UNAVAILABLE, "the write was not carried out and can be repeated after `Retry-After` seconds";
+        DATABASE_REPLACED = "database-replaced", SERVICE_UNAVAILABLE, "not ready: the database file is not the one that was opened";
+        DATABASE_UNWRITABLE = "database-unwritable", SERVICE_UNAVAILABLE, "not ready: no commit goes through";
+        DATABASE_UNREADABLE = "database-unreadable", SERVICE_UNAVAILABLE, "not ready: the database answers no reads";
+        WORKER_SILENT = "worker-silent", SERVICE_UNAVAILABLE, "not ready: the worker has not beaten for its lease";
+        QUEUE_LATE = "queue-late", SERVICE_UNAVAILABLE, "not ready: the oldest due job has waited for more than `READY_MAX_DUE_SECONDS`";
     }
     rules {
         "field-required", "a required field is missing";
@@ -91,7 +99,6 @@ codes! {
         "return-url-invalid", "`return_url` is no http or https URL";
         "nwc-url-invalid", "`nwc_url` is no wallet connection (NIP-47)";
         "action-invalid", "`action` is none of those there are";
-        "filter-invalid", "a filter has a value that cannot be, or is not known where that matters";
     }
 }
 
@@ -128,6 +135,9 @@ pub enum ApiError {
     /// The input breaks a rule.
     #[error(transparent)]
     Rule(#[from] ValidationError),
+    /// The query of the URL has a filter that the list does not know.
+    #[error("there is no such filter")]
+    FilterUnknown(String),
     /// The command was not carried out.
     #[error(transparent)]
     Command(#[from] CommandError),
@@ -137,6 +147,12 @@ pub enum ApiError {
     /// zooid does not tell who the members of a relay are.
     #[error(transparent)]
     Members(#[from] MembersUnavailable),
+    /// This process is not ready.
+    #[error(transparent)]
+    Unready(#[from] Unready),
+    /// The metrics could not be written down.
+    #[error("cannot write the metrics")]
+    Metrics(#[from] std::fmt::Error),
     /// The answer could not be written as JSON.
     #[error("cannot write the answer as json")]
     Encode(#[source] serde_json::Error),
@@ -150,7 +166,7 @@ struct Answer {
     code: &'static str,
     status: StatusCode,
     sentence: String,
-    field: Option<&'static str>,
+    field: Option<Cow<'static, str>>,
     affected: Option<u64>,
     retry_after: Option<Duration>,
 }
@@ -162,7 +178,7 @@ struct Envelope<'a> {
     code: &'static str,
     /// The field at fault, where it is one.
     #[serde(skip_serializing_if = "Option::is_none")]
-    field: Option<&'static str>,
+    field: Option<&'a str>,
     /// How many relays match, where that is why.
     #[serde(skip_serializing_if = "Option::is_none")]
     affected: Option<u64>,
@@ -187,9 +203,9 @@ impl Answer {
         }
     }
 
-    fn about(self, field: &'static str) -> Self {
+    fn about(self, field: impl Into<Cow<'static, str>>) -> Self {
         Self {
-            field: Some(field),
+            field: Some(field.into()),
             ..self
         }
     }
@@ -220,6 +236,9 @@ impl Answer {
                 ),
             ),
             ApiError::Rule(rule) => Self::of_rule(rule),
+            ApiError::FilterUnknown(name) => {
+                Self::new(FILTER_INVALID, "There is no such filter.").about(name.clone())
+            }
             ApiError::Command(error) => Self::of_command(error),
             ApiError::Query(error) => match error {
                 QueryError::NotFound { entity, id: _ } => Self::not_found(entity),
@@ -230,8 +249,20 @@ impl Answer {
                 "The members of this relay cannot be read just now. Please try again in a moment.",
             )
             .after(unavailable.retry_after().unwrap_or(ZOOID_RECOVERS)),
-            ApiError::Encode(_) | ApiError::Panicked => Self::internal(),
+            ApiError::Unready(unready) => Self::of_unready(unready),
+            ApiError::Metrics(_) | ApiError::Encode(_) | ApiError::Panicked => Self::internal(),
         }
+    }
+
+    fn of_unready(unready: &Unready) -> Self {
+        let code = match unready {
+            Unready::DatabaseReplaced => DATABASE_REPLACED,
+            Unready::DatabaseUnwritable(_) => DATABASE_UNWRITABLE,
+            Unready::DatabaseUnreadable(_) => DATABASE_UNREADABLE,
+            Unready::WorkerSilent => WORKER_SILENT,
+            Unready::QueueLate(_) => QUEUE_LATE,
+        };
+        Self::new(code, format!("Not ready: {unready}.")).after(WRITER_RECOVERS)
     }
 
     fn of_command(error: &CommandError) -> Self {
@@ -297,7 +328,7 @@ impl Answer {
             code: rule.code,
             status: StatusCode::UNPROCESSABLE_ENTITY,
             sentence: rule.message.clone(),
-            field: Some(rule.field),
+            field: Some(rule.field.into()),
             affected: None,
             retry_after: None,
         }
@@ -346,7 +377,7 @@ impl IntoResponse for ApiError {
         let envelope = Envelope {
             error: &answer.sentence,
             code: answer.code,
-            field: answer.field,
+            field: answer.field.as_deref(),
             affected: answer.affected,
         };
         // Strings and a number always are JSON.

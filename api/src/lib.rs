@@ -1,6 +1,6 @@
 //! The HTTP API: what tenants and operators ask for, authenticated by Nostr signatures.
 //!
-//! Invariants: every answer is JSON in one envelope; every route states who may call it, and its handler is handed the
+//! Invariants: every answer but the metrics is JSON in one envelope; every route states who may call it, and its handler is handed the
 //! proof that the caller may; nothing durable is decided here, a write is one call of [`shared::command::Command`].
 
 mod access;
@@ -11,9 +11,13 @@ mod cors;
 mod data;
 mod error;
 mod filters;
+mod following;
 mod members;
+mod page;
 mod path;
+mod prefer;
 pub mod program;
+mod role;
 mod route;
 pub mod routes;
 mod server;

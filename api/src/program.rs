@@ -29,11 +29,13 @@ Configured by environment variables, or by a file .env in the working directory:
   DATABASE_SYNCHRONOUS         full or normal                       [full]
   SERVER_HOST, SERVER_PORT     where to listen; port 0 takes a free one  [127.0.0.1, 2892]
   SERVER_ADMIN_PUBKEYS         admins, as hex or npub, separated by commas
+  SERVER_READONLY_PUBKEYS      who may read what operators read, in the same form
   SERVER_ALLOW_ORIGINS         web origins that may call, or *
   AUTH_MODE                    compatible, or strict for plain NIP-98 only  [compatible]
   AUTH_SESSION_SECONDS         how long a signed session lasts      [900]
   TENANT_MAX_RELAYS            relays that one tenant can create; 0 for no limit  [0]
   SYNC_MAX_ATTEMPTS            attempts of a sync before it is given up  [25]
+  METRICS_TOKEN                bearer token of GET /metrics; no such route without one
   LOG_FORMAT, RUST_LOG         pretty or json, and which lines      [pretty, info]
 
 Prints `listening on http://HOST:PORT` on standard output once it accepts connections; logs go to standard error. \

@@ -4,10 +4,9 @@ use axum::extract::{FromRequest, Request, State};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{MethodFilter, MethodRouter, on};
 use http::Method;
-use serde::Serialize;
 
 use crate::access::{Access, Rule};
-use crate::data::Data;
+use crate::data::Answer;
 use crate::error::ApiError;
 use crate::state::ApiState;
 
@@ -25,77 +24,77 @@ pub struct Route {
 }
 
 /// A handler gets the state, the proof that the caller may call it, and what else it reads from the request.
-pub trait Handler<P, X, T>: Clone + Send + Sync + 'static {
+pub trait Handler<P, X, A>: Clone + Send + Sync + 'static {
     /// Handles a request that was let in.
     fn handle(
         self,
         state: ApiState,
         proof: P,
         input: X,
-    ) -> impl Future<Output = Result<Data<T>, ApiError>> + Send;
+    ) -> impl Future<Output = Result<A, ApiError>> + Send;
 }
 
-impl<P, X, T, F, Fut> Handler<P, X, T> for F
+impl<P, X, A, F, Fut> Handler<P, X, A> for F
 where
     F: FnOnce(ApiState, P, X) -> Fut + Clone + Send + Sync + 'static,
-    Fut: Future<Output = Result<Data<T>, ApiError>> + Send,
+    Fut: Future<Output = Result<A, ApiError>> + Send,
 {
     fn handle(
         self,
         state: ApiState,
         proof: P,
         input: X,
-    ) -> impl Future<Output = Result<Data<T>, ApiError>> + Send {
+    ) -> impl Future<Output = Result<A, ApiError>> + Send {
         self(state, proof, input)
     }
 }
 
 impl Route {
     /// `GET path`; answers HEAD too.
-    pub fn get<R, X, M, T, H>(path: &'static str, rule: R, handler: H) -> Self
+    pub fn get<R, X, M, A, H>(path: &'static str, rule: R, handler: H) -> Self
     where
         R: Rule,
         X: FromRequest<ApiState, M> + Send,
-        T: Serialize,
-        H: Handler<R::Proof, X, T>,
+        A: Answer,
+        H: Handler<R::Proof, X, A>,
     {
         Self::new(Method::GET, MethodFilter::GET, path, rule, handler)
     }
 
     /// `POST path`.
-    pub fn post<R, X, M, T, H>(path: &'static str, rule: R, handler: H) -> Self
+    pub fn post<R, X, M, A, H>(path: &'static str, rule: R, handler: H) -> Self
     where
         R: Rule,
         X: FromRequest<ApiState, M> + Send,
-        T: Serialize,
-        H: Handler<R::Proof, X, T>,
+        A: Answer,
+        H: Handler<R::Proof, X, A>,
     {
         Self::new(Method::POST, MethodFilter::POST, path, rule, handler)
     }
 
     /// `PUT path`.
-    pub fn put<R, X, M, T, H>(path: &'static str, rule: R, handler: H) -> Self
+    pub fn put<R, X, M, A, H>(path: &'static str, rule: R, handler: H) -> Self
     where
         R: Rule,
         X: FromRequest<ApiState, M> + Send,
-        T: Serialize,
-        H: Handler<R::Proof, X, T>,
+        A: Answer,
+        H: Handler<R::Proof, X, A>,
     {
         Self::new(Method::PUT, MethodFilter::PUT, path, rule, handler)
     }
 
     /// `DELETE path`.
-    pub fn delete<R, X, M, T, H>(path: &'static str, rule: R, handler: H) -> Self
+    pub fn delete<R, X, M, A, H>(path: &'static str, rule: R, handler: H) -> Self
     where
         R: Rule,
         X: FromRequest<ApiState, M> + Send,
-        T: Serialize,
-        H: Handler<R::Proof, X, T>,
+        A: Answer,
+        H: Handler<R::Proof, X, A>,
     {
         Self::new(Method::DELETE, MethodFilter::DELETE, path, rule, handler)
     }
 
-    fn new<R, X, M, T, H>(
+    fn new<R, X, M, A, H>(
         method: Method,
         filter: MethodFilter,
         path: &'static str,
@@ -105,8 +104,8 @@ impl Route {
     where
         R: Rule,
         X: FromRequest<ApiState, M> + Send,
-        T: Serialize,
-        H: Handler<R::Proof, X, T>,
+        A: Answer,
+        H: Handler<R::Proof, X, A>,
     {
         let guarded = async move |State(state): State<ApiState>, request: Request| {
             guarded(state, request, rule, handler)
@@ -122,7 +121,7 @@ impl Route {
     }
 }
 
-async fn guarded<R, X, M, T, H>(
+async fn guarded<R, X, M, A, H>(
     state: ApiState,
     mut request: Request,
     rule: R,
@@ -131,8 +130,8 @@ async fn guarded<R, X, M, T, H>(
 where
     R: Rule,
     X: FromRequest<ApiState, M> + Send,
-    T: Serialize,
-    H: Handler<R::Proof, X, T>,
+    A: Answer,
+    H: Handler<R::Proof, X, A>,
 {
     let proof = rule
         .admit(&state, &mut request)
@@ -141,9 +140,9 @@ where
     let input = X::from_request(request, &state)
         .await
         .map_err(X::Rejection::into_response)?;
-    let data = handler
+    let answer = handler
         .handle(state, proof, input)
         .await
         .map_err(ApiError::into_response)?;
-    Ok(data.into_response())
+    Ok(answer.into_response())
 }

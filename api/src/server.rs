@@ -27,8 +27,15 @@ pub async fn serve(
     let listener = listener.tap_io(|socket| {
         let _ = socket.set_nodelay(true);
     });
-    let serving =
-        axum::serve(listener, router(state)).with_graceful_shutdown(stop.clone().cancelled_owned());
+    let stopped = {
+        let (state, stop) = (state.clone(), stop.clone());
+        async move {
+            stop.cancelled().await;
+            // Those who only wait for news would keep us from ending.
+            state.following().close();
+        }
+    };
+    let serving = axum::serve(listener, router(state)).with_graceful_shutdown(stopped);
     let out_of_patience = async {
         stop.cancelled().await;
         tokio::time::sleep(GRACE).await;

@@ -1,17 +1,22 @@
 //! What every request may use.
 
-use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use shared::clock::SharedClock;
 use shared::command::{Command, Context, Entropy};
 use shared::config::{AllowOrigins, ApiConfig, AuthConfig, BaseUrl};
+use shared::crypto::SecretText;
 use shared::db::Db;
 use shared::domain::{Malformed, Pubkey, Rules};
 use shared::query::Query;
-use shared::zooid::ZooidClientError;
+use shared::query::operator::Viewpoint;
+use shared::watch::Health;
+use shared::zooid::{Preview, ZooidClientError};
 
+use crate::following::Following;
 use crate::members::Members;
+use crate::role::{Role, Roles};
 
 /// The shared state of the API. Clones are handles on the same.
 #[derive(Debug, Clone)]
@@ -23,12 +28,18 @@ struct Shared {
     query: Query,
     rules: Rules,
     clock: SharedClock,
+    lease: Duration,
+    preview: Preview,
     base_url: BaseUrl,
     auth: AuthConfig,
-    admins: HashSet<Pubkey>,
+    roles: Roles,
     allow_origins: AllowOrigins,
     members: Members,
+    following: Following,
     tenant_max_relays: Option<u32>,
+    db: Db,
+    health: Health,
+    metrics_token: Option<SecretText>,
 }
 
 /// The API cannot be set up as configured.
@@ -52,16 +63,10 @@ impl ApiState {
     /// The API on `db`, as configured.
     ///
     /// # Errors
-    /// When an admin's key is none after all, or TLS cannot be initialised.
+    /// When the key of an admin or a reader is none after all, or TLS cannot be initialised.
     pub fn new(config: &ApiConfig, db: Db, clock: SharedClock) -> Result<Self, StateError> {
-        let unusable = |variable| move |source| StateError::Malformed { variable, source };
-        let admins = config
-            .server
-            .admin_pubkeys
-            .iter()
-            .map(|key| Pubkey::try_from(*key))
-            .collect::<Result<_, _>>()
-            .map_err(unusable("SERVER_ADMIN_PUBKEYS"))?;
+        let roles = Roles::new(&config.server)
+            .map_err(|(variable, source)| StateError::Malformed { variable, source })?;
         let query = Query::new(&db);
         let context = Context {
             clock: Arc::clone(&clock),
@@ -70,7 +75,7 @@ impl ApiState {
             max_attempts: config.retry.max_attempts,
         };
         Ok(Self(Arc::new(Shared {
-            command: Command::new(db, context),
+            command: Command::new(db.clone(), context),
             query,
             rules: Rules {
                 served_domains: config
@@ -82,13 +87,39 @@ impl ApiState {
                 reserved_subdomains: Vec::new(),
             },
             tenant_max_relays: config.server.tenant_max_relays,
+            following: Following::new(&db),
             members: Members::new(config, &clock)?,
+            health: Health::new(db.clone(), Arc::clone(&clock)),
+            db,
             clock,
+            lease: config.lease,
+            preview: Preview::new(
+                config.storage.clone(),
+                config.livekit.clone(),
+                config.sealer.clone(),
+            ),
             base_url: config.server.url.clone(),
             auth: config.server.auth,
-            admins,
+            roles,
             allow_origins: config.server.allow_origins.clone(),
+            metrics_token: config.metrics_token.clone(),
         })))
+    }
+
+    /// Whether this process is ready; whoever runs a worker in it lets it be watched here.
+    #[must_use]
+    pub fn health(&self) -> &Health {
+        &self.0.health
+    }
+
+    /// What the metrics are read from.
+    pub(crate) fn db(&self) -> &Db {
+        &self.0.db
+    }
+
+    /// What whoever wants the metrics must know.
+    pub(crate) fn metrics_token(&self) -> Option<&SecretText> {
+        self.0.metrics_token.as_ref()
     }
 
     /// Every change.
@@ -110,6 +141,16 @@ impl ApiState {
         &self.0.clock
     }
 
+    /// From where and when operators look.
+    pub(crate) fn viewpoint(&self) -> Viewpoint {
+        Viewpoint::new(self.0.clock.now(), self.0.lease)
+    }
+
+    /// What is known here of what workers send.
+    pub(crate) fn preview(&self) -> &Preview {
+        &self.0.preview
+    }
+
     /// The URL under which clients know us.
     pub(crate) fn base_url(&self) -> &BaseUrl {
         &self.0.base_url
@@ -124,13 +165,19 @@ impl ApiState {
         self.0.auth
     }
 
-    pub(crate) fn is_admin(&self, pubkey: &Pubkey) -> bool {
-        self.0.admins.contains(pubkey)
+    /// What `pubkey` is to the operators' part of the API; `None` for nothing.
+    pub(crate) fn role(&self, pubkey: &Pubkey) -> Option<Role> {
+        self.0.roles.of(pubkey)
     }
 
     /// The most relays that a tenant can create; `None` for no limit.
     pub(crate) fn tenant_max_relays(&self) -> Option<u32> {
         self.0.tenant_max_relays
+    }
+
+    /// Where relays are followed on their way to zooid.
+    pub(crate) fn following(&self) -> &Following {
+        &self.0.following
     }
 
     /// The members of relays, as zooid knows them.

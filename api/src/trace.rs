@@ -8,8 +8,9 @@ use axum::extract::{FromRequestParts, MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
 use http::request::Parts;
-use http::{HeaderName, HeaderValue};
+use http::{HeaderName, HeaderValue, Method};
 use shared::command::Trace;
+use shared::metrics;
 use tracing::field::Empty;
 use tracing::{Instrument as _, info_span};
 use ulid::Ulid;
@@ -40,6 +41,8 @@ pub async fn observe(State(state): State<ApiState>, mut request: Request, next: 
     let started = state.clock().monotonic();
     let id = taken_over(&request).unwrap_or_else(|| fresh(&state));
     let route = request.extensions().get::<MatchedPath>();
+    let matched = route.map_or("none", MatchedPath::as_str).to_owned();
+    let method = known_method(request.method());
     let span = info_span!(
         "http.request",
         http.method = %request.method(),
@@ -52,6 +55,12 @@ pub async fn observe(State(state): State<ApiState>, mut request: Request, next: 
     let answered = async {
         let mut response = next.run(request).await;
         let duration = state.clock().monotonic().saturating_sub(started);
+        let counted = metrics::Request {
+            method,
+            route: matched,
+            status: response.status().as_u16(),
+        };
+        metrics::observe_request(&counted, duration);
         let span = tracing::Span::current();
         span.record("http.status", response.status().as_u16());
         span.record(
@@ -65,6 +74,20 @@ pub async fn observe(State(state): State<ApiState>, mut request: Request, next: 
         response
     };
     answered.instrument(span).await
+}
+
+/// The verb as a label: clients may make up others, and each would be a series of its own.
+fn known_method(method: &Method) -> &'static str {
+    match method.as_str() {
+        "GET" => "GET",
+        "HEAD" => "HEAD",
+        "POST" => "POST",
+        "PUT" => "PUT",
+        "PATCH" => "PATCH",
+        "DELETE" => "DELETE",
+        "OPTIONS" => "OPTIONS",
+        _ => "other",
+    }
 }
 
 /// The id that the client, or a proxy before us, has given; nothing that could forge a log line.

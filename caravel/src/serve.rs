@@ -85,6 +85,9 @@ impl Caravel {
         .await?;
         let state = ApiState::new(&config.api, db.clone(), Arc::clone(&clock))?;
         let worker = start_configured(db.clone(), clock, &config.worker, stop.clone()).await?;
+        state
+            .health()
+            .watch(worker::watched(&config.worker, worker.id.clone()));
         let api = tokio::spawn(api::serve(listener, state, stop.clone()));
         Ok(Self {
             db,

@@ -5,8 +5,9 @@
 //! all that the API and the workers have in common. It knows neither of them.
 //!
 //! At the bottom stand modules that know nothing of Caravel's tables: the [`clock`], the [`config`]uration, the
-//! keeping of secrets ([`crypto`]) and logs ([`telemetry`]). On them rest the [`domain`] and the client of [`zooid`],
-//! and above these, each knowing only those before it: database, repositories, queue, commands and queries.
+//! keeping of secrets ([`crypto`]), logs ([`telemetry`]) and counts ([`metrics`]). On them rest the [`domain`] and the
+//! client of [`zooid`], and above these, each knowing only those before it: database, repositories, queue, commands and
+//! queries. [`watch`] looks at all of it from outside.
 
 pub mod clock;
 pub mod command;
@@ -14,10 +15,12 @@ pub mod config;
 pub mod crypto;
 pub mod db;
 pub mod domain;
+pub mod metrics;
 pub mod program;
 pub mod query;
 pub mod queue;
 pub mod repositories;
 pub mod signals;
 pub mod telemetry;
+pub mod watch;
 pub mod zooid;

@@ -6,11 +6,12 @@ use shared::{
     clock::SharedClock,
     config::WorkerConfig,
     db::{Db, SqlError, WriteError, WriteTx},
-    domain::{Malformed, WorkerId},
+    domain::{Malformed, WorkerId, ZooidDomain},
     queue::{
         EngineConfig, EngineError, RetryPolicy,
         probe::{self, TargetInfo},
     },
+    watch::WatchedWorker,
     zooid::ZooidClientError,
 };
 use tokio_util::sync::CancellationToken;
@@ -106,10 +107,27 @@ async fn announce(db: &Db, clock: &SharedClock, config: &WorkerConfig) -> Result
         .await
 }
 
+/// Whose jobs it takes.
+fn domains(config: &WorkerConfig) -> Vec<ZooidDomain> {
+    let targets = config.targets.iter();
+    targets.map(|target| target.domain.clone()).collect()
+}
+
 /// The longest that a call to any of the zooids may take.
 fn call_timeout(config: &WorkerConfig) -> Duration {
     let timeouts = config.targets.iter().map(|target| target.zooid.timeout);
     timeouts.max().unwrap_or_default()
+}
+
+/// The worker `id`, started as configured, as something to be watched.
+#[must_use]
+pub fn watched(config: &WorkerConfig, id: WorkerId) -> WatchedWorker {
+    WatchedWorker {
+        id,
+        targets: domains(config),
+        lease: config.queue.lease,
+        max_due: config.watch.max_due,
+    }
 }
 
 fn run_config(config: &WorkerConfig, worker: WorkerId) -> RunConfig {
@@ -117,11 +135,7 @@ fn run_config(config: &WorkerConfig, worker: WorkerId) -> RunConfig {
         engine: EngineConfig {
             worker,
             slots: config.queue.concurrency,
-            targets: config
-                .targets
-                .iter()
-                .map(|target| target.domain.clone())
-                .collect(),
+            targets: domains(config),
             lease: config.queue.lease,
             crash_budget: config.queue.crash_budget,
             policy: RetryPolicy {
@@ -135,6 +149,7 @@ fn run_config(config: &WorkerConfig, worker: WorkerId) -> RunConfig {
         maintenance: MaintenanceConfig {
             reconcile_every: config.queue.reconcile_every,
             max_attempts: config.retry.max_attempts,
+            prune: config.prune,
         },
         drain: call_timeout(config) + DRAIN_GRACE,
     }

@@ -4,6 +4,7 @@
 //! work going. [`start_configured`] is a worker inside a process, [`program`] a process that is one.
 
 mod configured;
+pub mod http;
 mod keep_going;
 mod maintenance;
 mod prober;
@@ -13,6 +14,6 @@ mod settings;
 mod sync;
 mod zooids;
 
-pub use configured::{StartError, start_configured};
+pub use configured::{StartError, start_configured, watched};
 pub use maintenance::MaintenanceConfig;
 pub use run::{Ended, RunConfig, RunningWorker, start};

@@ -2,21 +2,23 @@
 
 use std::{
     io::{self, Write as _},
+    net::SocketAddr,
     process::ExitCode,
     sync::Arc,
 };
 
 use shared::{
-    clock::SystemClock,
+    clock::{SharedClock, SystemClock},
     config::WorkerConfig,
     db::{DatabaseOptions, Db, OpenError, Role},
     signals::{EXIT_INTERRUPTED, Interrupted, StopSignals},
     telemetry::{self, TelemetryError},
+    watch::Health,
 };
-use tokio::task::JoinError;
+use tokio::{net::TcpListener, task::JoinError};
 use tokio_util::sync::CancellationToken;
 
-use crate::{Ended, StartError, start_configured};
+use crate::{Ended, StartError, http, start_configured, watched};
 
 /// What `--help` says about the program.
 pub const HELP: &str = "\
@@ -30,7 +32,8 @@ Configured by environment variables, or by a file .env in the working directory;
 CARAVEL_SECRETS_KEY; RELAY_DOMAIN, ZOOID_API_URL and ZOOID_API_SECRET, or ZOOID_TARGETS for several zooids; and \
 DATABASE_URL unless the default will do.
 
-Prints `worker ID ready` on standard output once it takes jobs; logs go to standard error. SIGTERM or SIGINT drains it: \
+Prints `worker ID ready` on standard output once it takes jobs; logs go to standard error. With WORKER_HTTP_ADDR it \
+answers /healthz, /readyz and /metrics there. SIGTERM or SIGINT drains it: \
 calls under way end and are recorded, nothing new begins. A second signal stops at once.
 
 Exit codes: 0 drained; 1 could not start, or the drain was cut short; 78 the configuration is wrong; 130 stopped by a \
@@ -48,6 +51,15 @@ pub enum ProgramError {
     /// The database cannot be opened.
     #[error("open the database")]
     Open(#[from] OpenError),
+    /// The port cannot be had.
+    #[error("listen on {address}")]
+    Listen {
+        /// Where it should listen.
+        address: SocketAddr,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
     /// The worker cannot start.
     #[error("start the worker")]
     Start(#[from] StartError),
@@ -82,7 +94,37 @@ pub async fn run(config: WorkerConfig) -> Result<ExitCode, ProgramError> {
 
 async fn work(config: &WorkerConfig, stop: CancellationToken) -> Result<Ended, ProgramError> {
     let db = Db::open(DatabaseOptions::new(&config.database, Role::Background)).await?;
-    let worker = start_configured(db.clone(), Arc::new(SystemClock), config, stop).await?;
+    let clock: SharedClock = Arc::new(SystemClock);
+    let listener = match config.watch.listen {
+        Some(address) => Some(
+            TcpListener::bind(address)
+                .await
+                .map_err(|source| ProgramError::Listen { address, source })?,
+        ),
+        None => None,
+    };
+    let worker = start_configured(db.clone(), Arc::clone(&clock), config, stop).await?;
+    // It answers until the drain is over: that is when people look.
+    let drained = CancellationToken::new();
+    let _closes = drained.clone().drop_guard();
+    if let Some(listener) = listener {
+        let health = Health::new(db.clone(), Arc::clone(&clock));
+        health.watch(watched(config, worker.id.clone()));
+        let watched = http::Watched {
+            db: db.clone(),
+            clock,
+            health,
+            metrics_token: config.watch.metrics_token.clone(),
+        };
+        if let Ok(address) = listener.local_addr() {
+            tracing::info!(%address, "answering /healthz, /readyz and /metrics");
+        }
+        tokio::spawn(async move {
+            if let Err(error) = http::serve(listener, watched, drained).await {
+                tracing::error!(%error, "cannot answer over http any more");
+            }
+        });
+    }
     writeln!(io::stdout(), "worker {} ready", worker.id).map_err(ProgramError::Output)?;
     let ended = worker.ended().await?;
     db.close().await;

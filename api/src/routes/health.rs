@@ -1,9 +1,10 @@
-//! `GET /healthz`: the process lives and answers. Says nothing of the database or zooid.
+//! `/healthz`, `/readyz` and `/metrics`: how this process is, for supervisors and monitoring.
 
 use serde::Serialize;
+use shared::watch::metrics_text;
 
-use crate::access::{Anybody, Public};
-use crate::data::Data;
+use crate::access::{Anybody, MetricsAccess, MetricsToken, Public};
+use crate::data::{Data, Metrics};
 use crate::error::ApiError;
 use crate::route::Route;
 use crate::state::ApiState;
@@ -14,9 +15,25 @@ struct Health {
 }
 
 pub(super) fn routes() -> Vec<Route> {
-    vec![Route::get("/healthz", Public, healthz)]
+    vec![
+        Route::get("/healthz", Public, healthz),
+        Route::get("/readyz", Public, readyz),
+        Route::get("/metrics", MetricsToken, metrics),
+    ]
 }
 
+/// The process lives and answers. Says nothing of the database or zooid.
 async fn healthz(_: ApiState, _: Anybody, (): ()) -> Result<Data<Health>, ApiError> {
     Ok(Data::ok(Health { status: "ok" }))
+}
+
+/// The process can do its work.
+async fn readyz(state: ApiState, _: Anybody, (): ()) -> Result<Data<Health>, ApiError> {
+    state.health().check().await?;
+    Ok(Data::ok(Health { status: "ready" }))
+}
+
+async fn metrics(state: ApiState, _: MetricsAccess, (): ()) -> Result<Metrics, ApiError> {
+    let text = metrics_text(state.db(), state.clock()).await?;
+    Ok(Metrics(text))
 }

@@ -6,6 +6,7 @@ use shared::domain::Pubkey;
 use crate::access::{Caller, Signed};
 use crate::data::Data;
 use crate::error::ApiError;
+use crate::role::Role;
 use crate::route::Route;
 use crate::state::ApiState;
 
@@ -13,6 +14,7 @@ use crate::state::ApiState;
 struct Identity {
     pubkey: Pubkey,
     is_admin: bool,
+    role: Option<Role>,
 }
 
 pub(super) fn routes() -> Vec<Route> {
@@ -23,5 +25,6 @@ async fn show(_: ApiState, caller: Caller, (): ()) -> Result<Data<Identity>, Api
     Ok(Data::ok(Identity {
         pubkey: caller.pubkey().clone(),
         is_admin: caller.is_admin(),
+        role: caller.role(),
     }))
 }

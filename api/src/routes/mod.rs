@@ -4,10 +4,11 @@ mod billing;
 mod health;
 mod identity;
 mod members;
+mod operator;
 mod operator_actions;
 mod plans;
+mod relay_sync;
 mod relays;
-mod syncs;
 mod tenants;
 
 use axum::Router;
@@ -74,9 +75,10 @@ fn routes() -> Vec<Route> {
         identity::routes(),
         tenants::routes(),
         relays::routes(),
+        relay_sync::routes(),
         members::routes(),
         billing::routes(),
-        syncs::routes(),
+        operator::routes(),
         operator_actions::routes(),
     ]
     .into_iter()

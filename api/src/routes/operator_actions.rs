@@ -6,8 +6,8 @@ use shared::command::operator::{Acted, ByOperator, QueueAction, TargetAction};
 use shared::domain::{
     Actor, BulkInput, PreviewInput, ReconcileInput, RelayAction, RelayId, RetryInput, ZooidDomain,
 };
+use shared::repositories::relay_sync::RelaySync;
 
-use super::syncs::SyncView;
 use crate::access::{Operator, OperatorAccess};
 use crate::body::Json;
 use crate::data::Data;
@@ -102,7 +102,7 @@ struct RelayActionView {
     action: ActionView,
     /// Unix seconds: until when zooid asked us to wait, which is kept; null when there is no such pause.
     not_before: Option<i64>,
-    sync: SyncView,
+    sync: RelaySync,
 }
 
 /// What an action on all that match would do.
@@ -110,7 +110,7 @@ struct RelayActionView {
 struct PreviewView {
     affected: u64,
     token: String,
-    sample: Vec<SyncView>,
+    sample: Vec<RelaySync>,
 }
 
 fn operator(access: OperatorAccess, trace: Trace) -> ByOperator {
@@ -155,12 +155,8 @@ async fn relay_action(
     Ok(Data::ok(RelayActionView {
         not_before: acted.not_before,
         action: acted.into(),
-        sync: sync_of(state, &id).await?,
+        sync: state.query().get_sync(&id).await?,
     }))
-}
-
-async fn sync_of(state: &ApiState, relay: &RelayId) -> Result<SyncView, ApiError> {
-    Ok(state.query().get_sync(relay).await?.into())
 }
 
 async fn act_on_target(
@@ -193,7 +189,7 @@ async fn preview_bulk(
     let preview = state.command().preview_bulk(request).await?;
     let mut sample = Vec::with_capacity(preview.sample.len());
     for relay in &preview.sample {
-        sample.push(sync_of(&state, relay).await?);
+        sample.push(state.query().get_sync(relay).await?);
     }
     Ok(Data::ok(PreviewView {
         affected: preview.affected,

@@ -16,9 +16,13 @@ struct Row {
 
 /// Each route by hand, beside what the code says of itself: a rule that is loosened by mistake shows here.
 fn rows() -> Vec<Row> {
-    use Access::{Admin, Operator, OwnerOrAdmin, Public, Signed, TenantOrAdmin};
+    use Access::{
+        Admin, MetricsToken, Operator, OperatorRead, OwnerOrAdmin, Public, Signed, TenantOrAdmin,
+    };
     [
         ("GET", "/healthz", Public),
+        ("GET", "/readyz", Public),
+        ("GET", "/metrics", MetricsToken),
         ("GET", "/plans", Public),
         ("GET", "/plans/{id}", Public),
         ("GET", "/identity", Signed),
@@ -34,6 +38,8 @@ fn rows() -> Vec<Row> {
         ("POST", "/relays/{id}/deactivate", OwnerOrAdmin),
         ("POST", "/relays/{id}/reactivate", OwnerOrAdmin),
         ("GET", "/relays/{id}/activity", OwnerOrAdmin),
+        ("GET", "/relays/{id}/sync", OwnerOrAdmin),
+        ("GET", "/relays/{id}/events", OwnerOrAdmin),
         ("GET", "/relays/{id}/members", OwnerOrAdmin),
         ("GET", "/tenants/{pubkey}/invoices", TenantOrAdmin),
         ("GET", "/tenants/{pubkey}/invoices/draft", TenantOrAdmin),
@@ -48,7 +54,15 @@ fn rows() -> Vec<Row> {
         ("DELETE", "/relays/{id}/delinquent", Operator),
         ("PUT", "/relays/{id}/subscription-item", Operator),
         ("DELETE", "/relays/{id}/subscription-item", Operator),
-        ("GET", "/syncs", Operator),
+        ("GET", "/operator/overview", OperatorRead),
+        ("GET", "/operator/series", OperatorRead),
+        ("GET", "/operator/targets", OperatorRead),
+        ("GET", "/operator/workers", OperatorRead),
+        ("GET", "/operator/syncs", OperatorRead),
+        ("GET", "/operator/groups", OperatorRead),
+        ("GET", "/operator/attempts", OperatorRead),
+        ("GET", "/operator/relays/{id}", OperatorRead),
+        ("GET", "/operator/audit", OperatorRead),
         ("POST", "/operator/relays/{id}/retry", Operator),
         ("POST", "/operator/relays/{id}/sync", Operator),
         ("POST", "/operator/relays/{id}/cancel", Operator),
@@ -80,6 +94,7 @@ enum Who {
     Stranger,
     Other,
     Owner,
+    Reader,
     Admin,
 }
 
@@ -97,9 +112,15 @@ fn refusal(access: Access, who: Who, form: Form) -> Option<(u16, &'static str)> 
         (Access::Public, _, _) | (Access::TenantOrAdmin | Access::OwnerOrAdmin, Who::Owner, _) => {
             None
         }
-        (_, Who::Nobody, _) | (Access::Operator, _, Form::Session) => unauthorized,
-        (Access::Signed, _, _) | (_, Who::Admin, _) => None,
-        (_, Who::Stranger | Who::Other | Who::Owner, _) => forbidden,
+        // No token is set here.
+        (Access::MetricsToken, _, _) => Some((404, "not-found")),
+        (_, Who::Nobody, _) | (Access::Operator | Access::OperatorRead, _, Form::Session) => {
+            unauthorized
+        }
+        (Access::Signed, _, _) | (_, Who::Admin, _) | (Access::OperatorRead, Who::Reader, _) => {
+            None
+        }
+        (_, Who::Stranger | Who::Other | Who::Owner | Who::Reader, _) => forbidden,
     }
 }
 
@@ -129,6 +150,7 @@ async fn every_route_lets_in_whom_its_rule_names_and_nobody_else() {
             Who::Stranger => Some(&api.stranger),
             Who::Other => Some(&api.other),
             Who::Owner => Some(&api.owner),
+            Who::Reader => Some(&api.reader),
             Who::Admin => Some(&api.admin),
         }
     };
@@ -145,6 +167,7 @@ async fn every_route_lets_in_whom_its_rule_names_and_nobody_else() {
             Who::Stranger,
             Who::Other,
             Who::Owner,
+            Who::Reader,
             Who::Admin,
         ] {
             for form in [Form::Session, Form::Request] {
@@ -155,10 +178,17 @@ async fn every_route_lets_in_whom_its_rule_names_and_nobody_else() {
                     (Some(keys), Form::Request) => call.signing(keys),
                 };
 
+                let case = format!("{} {} {who:?} {form:?}", row.method, row.path);
+                let refusal = refusal(row.access, who, form);
+                if row.path.ends_with("/events") && refusal.is_none() {
+                    // A stream is no envelope, and does not end.
+                    assert_eq!(call.send_raw().await.status(), 200, "{case}");
+                    continue;
+                }
+
                 let reply = call.send().await;
 
-                let case = format!("{} {} {who:?} {form:?}", row.method, row.path);
-                match refusal(row.access, who, form) {
+                match refusal {
                     Some(refusal) => assert_eq!(reply.outcome(), refusal, "{case}"),
                     // Behind the check an empty body may still break a rule.
                     None => assert!(matches!(reply.status, 200 | 201 | 422), "{case}: {reply:?}"),
@@ -213,10 +243,29 @@ async fn a_relay_that_does_not_exist_is_404_for_signers_and_401_for_others() {
 
 #[tokio::test]
 async fn without_admins_the_admin_routes_are_closed_to_everybody() {
-    let api = start_with(&[("SERVER_ADMIN_PUBKEYS", "")]).await;
+    let nobody = [
+        ("SERVER_ADMIN_PUBKEYS", ""),
+        ("SERVER_READONLY_PUBKEYS", ""),
+    ];
+    let api = start_with(&nobody).await;
 
-    for path in ["/tenants", "/relays", "/syncs"] {
+    for path in ["/tenants", "/relays", "/operator/syncs"] {
         let reply = api.get(path).signing(&api.admin).send().await;
         assert_eq!(reply.outcome(), (403, "forbidden"), "{path}");
     }
+}
+
+#[tokio::test]
+async fn an_admin_who_is_listed_as_a_reader_too_stays_an_admin() {
+    let admin = Keys::generate();
+    let hex = admin.public_key().to_hex();
+    let twice = [
+        ("SERVER_ADMIN_PUBKEYS", hex.as_str()),
+        ("SERVER_READONLY_PUBKEYS", &hex),
+    ];
+    let api = start_with(&twice).await;
+
+    let identity = api.get("/identity").by(&admin).send().await.data();
+
+    assert_eq!(identity["role"], "admin");
 }

@@ -37,6 +37,8 @@ pub struct Api {
     pub db: Db,
     pub dir: TempDir,
     pub admin: Keys,
+    /// Reads what operators read.
+    pub reader: Keys,
     /// A tenant.
     pub owner: Keys,
     /// Another tenant.
@@ -70,7 +72,7 @@ pub async fn start_with(variables: &[(&str, &str)]) -> Api {
 
 /// An API on an empty database.
 pub async fn start_empty(variables: &[(&str, &str)]) -> Api {
-    let [admin, owner, other, stranger] = std::array::from_fn(|_| Keys::generate());
+    let [admin, reader, owner, other, stranger] = std::array::from_fn(|_| Keys::generate());
     let dir = tempfile::tempdir().unwrap();
     let clock = ManualClock::new(DateTime::from_timestamp(NOW, 0).unwrap());
     let db = Db::open(DatabaseOptions {
@@ -80,13 +82,15 @@ pub async fn start_empty(variables: &[(&str, &str)]) -> Api {
     })
     .await
     .unwrap();
-    let (admins, secrets_key) = (
+    let (admins, readers, secrets_key) = (
         admin.public_key().to_hex(),
+        reader.public_key().to_hex(),
         BASE64_STANDARD.encode(SECRETS_KEY),
     );
     let defaults = [
         ("SERVER_URL", SERVER_URL),
         ("SERVER_ADMIN_PUBKEYS", &admins),
+        ("SERVER_READONLY_PUBKEYS", &readers),
         ("SERVER_ALLOW_ORIGINS", "https://app.example.com"),
         ("RELAY_DOMAIN", RELAY_DOMAIN),
         ("CARAVEL_SECRETS_KEY", &secrets_key),
@@ -105,6 +109,7 @@ pub async fn start_empty(variables: &[(&str, &str)]) -> Api {
         db,
         dir,
         admin,
+        reader,
         owner,
         other,
         stranger,
@@ -181,15 +186,29 @@ impl Api {
             .collect()
     }
 
+    /// Commands on the same file through connections of their own, as another process has them.
+    pub async fn another_process(&self) -> Command {
+        let options = DatabaseOptions {
+            path: self.db.path().to_owned(),
+            synchronous: Synchronous::Normal,
+            role: Role::Interactive,
+        };
+        self.command_on(Db::open(options).await.unwrap())
+    }
+
     /// Commands on the same database, for what has no route.
     pub fn command(&self) -> Command {
+        self.command_on(self.db.clone())
+    }
+
+    fn command_on(&self, db: Db) -> Command {
         let context = Context {
             clock: Arc::new(self.clock.clone()),
             sealer: Sealer::new(SecretsKey::from_bytes(&SECRETS_KEY), Vec::new()),
             entropy: Entropy::seeded(1),
             max_attempts: 25,
         };
-        Command::new(self.db.clone(), context)
+        Command::new(db, context)
     }
 
     /// Whether the bytes of the database, the write-ahead log included, contain `text`.

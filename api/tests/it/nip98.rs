@@ -29,10 +29,17 @@ async fn is_accepted(api: &Api, event: EventBuilder) -> bool {
 #[tokio::test]
 async fn a_signer_is_told_who_they_are() {
     let api = start_empty(&[]).await;
-    for (keys, is_admin) in [(&api.stranger, false), (&api.admin, true)] {
+    for (keys, is_admin, role) in [
+        (&api.stranger, false, json!(null)),
+        (&api.reader, false, json!("readonly")),
+        (&api.admin, true, json!("admin")),
+    ] {
         let data = api.get("/identity").by(keys).send().await.data();
         let pubkey = keys.public_key().to_hex();
-        assert_eq!(data, json!({"pubkey": pubkey, "is_admin": is_admin}));
+        assert_eq!(
+            data,
+            json!({"pubkey": pubkey, "is_admin": is_admin, "role": role})
+        );
     }
 }
 

@@ -6,7 +6,11 @@ use std::time::{Duration, SystemTime};
 use nostr::prelude::*;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE};
 use serde_json::{Value, json};
+use shared::command::CommandError;
 use shared::db::WriteTx;
+use shared::domain::{AttemptId, FailureKind, Generation, SyncFailure, Verb};
+use shared::queue::RetryPolicy;
+use shared::queue::outcome::Run;
 use shared::zooid::nip98;
 use zooid_sim::{SimConfig, ZooidSim};
 
@@ -104,8 +108,94 @@ pub async fn mark_synced(api: &Api, id: &str) {
             .bind(NOW * 1000)
             .execute(&mut *tx)
             .await?;
-            Ok::<_, shared::command::CommandError>(())
+            Ok::<_, CommandError>(())
         })
+        .await
+        .unwrap();
+}
+
+/// Lets a worker take the relay's waiting job, as a claim does.
+pub async fn claim(api: &Api, relay: &Value) -> Run {
+    let id = relay["id"].as_str().unwrap().to_owned();
+    let generation = relay["generation"].as_i64().unwrap();
+    let (job, attempt): (String, i64) = api
+        .db
+        .write(async move |tx: &mut WriteTx| {
+            sqlx::query(
+                "INSERT INTO Workers (id, worker_type, storage_name)
+                 VALUES ('w', 'sync_relay', 'caravel')
+                 ON CONFLICT (id) DO NOTHING",
+            )
+            .execute(&mut *tx)
+            .await?;
+            let job: String = sqlx::query_scalar(
+                "UPDATE Jobs
+                 SET status = 'Running', lock_by = 'w', attempts = attempts + 1,
+                     idempotency_key = idempotency_key || ':running'
+                 WHERE idempotency_key = $1
+                 RETURNING id",
+            )
+            .bind(&id)
+            .fetch_one(&mut *tx)
+            .await?;
+            let attempt = sqlx::query_scalar(
+                "INSERT INTO sync_attempt (relay_id, target, number, job_id, generation, worker_id, started_at)
+                 SELECT relay_id, target, attempt_count + 1, $2, $3, 'w', $4
+                 FROM relay_sync
+                 WHERE relay_id = $1
+                 RETURNING id",
+            )
+            .bind(&id)
+            .bind(&job)
+            .bind(generation)
+            .bind(NOW * 1000)
+            .fetch_one(&mut *tx)
+            .await?;
+            Ok::<_, CommandError>((job, attempt))
+        })
+        .await
+        .unwrap();
+    Run {
+        job: job.parse().unwrap(),
+        attempt: AttemptId::new(attempt),
+        relay: relay["id"].as_str().unwrap().parse().unwrap(),
+        target: RELAY_DOMAIN.parse().unwrap(),
+        host: format!("{}.{RELAY_DOMAIN}", relay["subdomain"].as_str().unwrap()),
+        generation: Generation::try_from(generation).unwrap(),
+        attempts: 1,
+        max_attempts: 25,
+    }
+}
+
+/// Lets zooid accept the newest generation of the relay, in the eyes of a worker.
+pub async fn accept(api: &Api, relay: &Value) {
+    let run = claim(api, relay).await;
+    api.command()
+        .complete_relay_sync(run, Verb::Post, 201, "{}".to_owned())
+        .await
+        .unwrap();
+}
+
+/// Lets zooid refuse it for good.
+pub async fn refuse(api: &Api, relay: &Value) {
+    let run = claim(api, relay).await;
+    let failure = SyncFailure {
+        kind: FailureKind::Invalid,
+        status: Some(400),
+        message: "schema is required".to_owned(),
+        excerpt: None,
+        retry_after: None,
+        taken: None,
+    };
+    let policy = RetryPolicy {
+        base: Duration::from_secs(1),
+        cap: Duration::from_secs(900),
+        max_attempts: 25,
+        call_deadline: Duration::from_secs(5),
+        settle_after: Duration::from_secs(60),
+    };
+    api.command()
+        .fail_relay_sync(policy, run, Some(Verb::Post), failure)
         .await
         .unwrap();
 }

@@ -9,6 +9,7 @@ use std::{
 
 use shared::{
     clock::SystemClock,
+    config::PruneConfig,
     db::{Db, Role},
     domain::{SyncReport, Verb, WorkerId},
     queue::{ClaimedSync, EngineConfig},
@@ -38,6 +39,10 @@ pub async fn start(db: Db, slots: usize, stop: CancellationToken) -> RunningWork
         maintenance: MaintenanceConfig {
             reconcile_every: Duration::from_secs(30),
             max_attempts: POLICY.max_attempts,
+            prune: PruneConfig {
+                after: Duration::from_hours(14 * 24),
+                keep_rows: 1_000_000,
+            },
         },
         drain: Duration::from_secs(10),
     };

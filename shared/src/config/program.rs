@@ -1,5 +1,8 @@
 //! What each program needs: its concerns, put together.
 
+use std::time::Duration;
+
+use super::operations::{PruneConfig, WatchConfig, read_metrics_token};
 use super::reader::{Read, Reader};
 use super::secrets::read_sealer;
 use super::variable::{WORKER_LEASE_SECONDS, ZOOID_TIMEOUT_MS};
@@ -25,6 +28,14 @@ pub struct ApiConfig {
     pub targets: Vec<TargetConfig<Option<ZooidConfig>>>,
     /// The budget of the jobs it enqueues.
     pub retry: RetryConfig,
+    /// What whoever wants the metrics must know; without it, nobody gets them.
+    pub metrics_token: Option<SecretText>,
+    /// Where relays store blobs, as far as the API was told: it only shows what workers send.
+    pub storage: BlossomStorage,
+    /// The calls that relays offer, as far as the API was told.
+    pub livekit: Option<LiveKitConfig>,
+    /// How long workers may be silent.
+    pub lease: Duration,
 }
 
 /// A worker's configuration.
@@ -46,6 +57,10 @@ pub struct WorkerConfig {
     pub queue: QueueConfig,
     /// When it tries again.
     pub retry: RetryConfig,
+    /// What it forgets.
+    pub prune: PruneConfig,
+    /// How it shows how it is.
+    pub watch: WatchConfig,
     /// What a person should know although the program can run; for the log.
     pub warnings: Vec<String>,
 }
@@ -76,6 +91,10 @@ impl ApiConfig {
         let sealer = read_sealer(reader);
         let targets = TargetConfig::read_optional(reader);
         let retry = RetryConfig::read(reader);
+        let metrics_token = read_metrics_token(reader);
+        let storage = BlossomStorage::read(reader);
+        let livekit = LiveKitConfig::read_optional(reader);
+        let lease = reader.seconds(&WORKER_LEASE_SECONDS);
         Ok(Self {
             log: log?,
             database: database?,
@@ -83,6 +102,10 @@ impl ApiConfig {
             sealer: sealer?,
             targets: targets?,
             retry: retry?,
+            metrics_token: metrics_token?,
+            storage: storage?,
+            livekit: livekit?,
+            lease: lease?,
         })
     }
 
@@ -117,6 +140,8 @@ impl WorkerConfig {
         let livekit = LiveKitConfig::read_optional(reader);
         let queue = QueueConfig::read(reader);
         let retry = RetryConfig::read(reader);
+        let prune = PruneConfig::read(reader);
+        let watch = WatchConfig::read(reader);
         check_deadline(reader)?;
         Ok(Self {
             log: log?,
@@ -127,6 +152,8 @@ impl WorkerConfig {
             livekit: livekit?,
             queue: queue?,
             retry: retry?,
+            prune: prune?,
+            watch: watch?,
             warnings: reader.take_warnings(),
         })
     }

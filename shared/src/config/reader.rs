@@ -178,9 +178,11 @@ impl<'a> Reader<'a> {
         Refused
     }
 
-    /// Records something that a person should know, though the program can run.
+    /// Records something that a person should know, though the program can run; the same only once.
     pub fn warn(&mut self, warning: String) {
-        self.warnings.push(warning);
+        if !self.warnings.contains(&warning) {
+            self.warnings.push(warning);
+        }
     }
 
     /// The warnings so far, which are then forgotten.

@@ -12,7 +12,7 @@ use super::list::comma_list;
 use super::reader::{Read, Reader};
 use super::variable::{
     AUTH_MODE, AUTH_SESSION_SECONDS, SERVER_ADMIN_PUBKEYS, SERVER_ALLOW_ORIGINS, SERVER_HOST,
-    SERVER_PORT, SERVER_URL, TENANT_MAX_RELAYS,
+    SERVER_PORT, SERVER_READONLY_PUBKEYS, SERVER_URL, TENANT_MAX_RELAYS,
 };
 
 /// The API server.
@@ -24,6 +24,8 @@ pub struct ServerConfig {
     pub listen: SocketAddr,
     /// The operators. Without any, the operator routes are closed to everybody.
     pub admin_pubkeys: Vec<PublicKey>,
+    /// Who may read what operators read, and change nothing. An admin's key in this list stays an admin's.
+    pub readonly_pubkeys: Vec<PublicKey>,
     /// The web pages that browsers may call the API from.
     pub allow_origins: AllowOrigins,
     /// Which signed events are accepted.
@@ -66,6 +68,9 @@ impl ServerConfig {
         let port = reader.whole(&SERVER_PORT);
         let admin_pubkeys =
             reader.optional(&SERVER_ADMIN_PUBKEYS, |text| comma_list(text, public_key));
+        let readonly_pubkeys = reader.optional(&SERVER_READONLY_PUBKEYS, |text| {
+            comma_list(text, public_key)
+        });
         let allow_origins = reader.optional(&SERVER_ALLOW_ORIGINS, AllowOrigins::parse);
         let auth = AuthConfig::read(reader);
         let tenant_max_relays = reader.whole(&TENANT_MAX_RELAYS);
@@ -73,6 +78,7 @@ impl ServerConfig {
             url: url?,
             listen: SocketAddr::new(host?, port?),
             admin_pubkeys: admin_pubkeys?.unwrap_or_default(),
+            readonly_pubkeys: readonly_pubkeys?.unwrap_or_default(),
             allow_origins: allow_origins?.unwrap_or(AllowOrigins::Only(Vec::new())),
             auth: auth?,
             tenant_max_relays: Some(tenant_max_relays?).filter(|most| *most > 0),

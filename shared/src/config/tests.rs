@@ -48,6 +48,7 @@ fn the_smallest_configuration_gets_the_documented_defaults() {
         SocketAddr::from((Ipv4Addr::LOCALHOST, 2892))
     );
     assert_eq!(api.server.admin_pubkeys, []);
+    assert_eq!(api.server.readonly_pubkeys, []);
     assert_eq!(api.server.allow_origins, AllowOrigins::Only(Vec::new()));
     assert_eq!(api.server.auth.mode, AuthMode::Compatible);
     assert_eq!(api.server.auth.session, Duration::from_mins(15));

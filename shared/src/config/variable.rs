@@ -80,6 +80,7 @@ variables! {
     SERVER_HOST: form(Some("127.0.0.1"), "an IP address to listen on");
     SERVER_PORT: whole("2892", 0, 65_535);
     SERVER_ADMIN_PUBKEYS: form(None, "public keys as hex or npub, separated by commas");
+    SERVER_READONLY_PUBKEYS: form(None, "public keys as hex or npub, separated by commas");
     SERVER_ALLOW_ORIGINS: form(
         None,
         "* or origins such as https://app.example.com, separated by commas",
@@ -139,6 +140,13 @@ variables! {
     SYNC_BACKOFF_CAP_SECONDS: whole("900", 1, 86_400);
     SYNC_RECONCILE_SECONDS: whole("30", 1, 86_400);
     SYNC_SETTLE_SECONDS: whole("60", 1, 3600);
+
+    // Upkeep and watching.
+    PRUNE_AFTER_DAYS: whole("14", 1, 3650);
+    PRUNE_KEEP_ROWS: whole("1000000", 1000, 1_000_000_000);
+    WORKER_HTTP_ADDR: form(None, "an IP address with a port to listen on, such as 127.0.0.1:9464");
+    READY_MAX_DUE_SECONDS: whole("60", 1, 86_400);
+    METRICS_TOKEN: form(None, "at least 16 characters without blanks");
 
     // Logs.
     LOG_FORMAT: form(Some("pretty"), "pretty or json");

@@ -130,6 +130,18 @@ pub(super) async fn writer(
         .map_err(|source| open_error(options, source))
 }
 
+/// Opens a connection that writes the log back, and waits no longer than `patience` for whoever is in its way.
+pub(super) async fn checkpointer(
+    options: &DatabaseOptions,
+    patience: Duration,
+) -> Result<SqliteConnection, OpenError> {
+    base(options)
+        .busy_timeout(patience)
+        .connect()
+        .await
+        .map_err(|source| open_error(options, source))
+}
+
 /// Opens the pool of connections that cannot write.
 pub(super) async fn readers(options: &DatabaseOptions) -> Result<SqlitePool, OpenError> {
     SqlitePoolOptions::new()

@@ -4,6 +4,7 @@
 //! configured (FULL unless an operator says otherwise); readers cannot write. All writes go through [`Db::write`].
 
 mod advisory_lock;
+mod checkpoint;
 mod connect;
 mod guard;
 mod migrate;
@@ -21,6 +22,7 @@ use tokio::sync::broadcast;
 pub use sqlx::Error as SqlError;
 
 pub use crate::config::Synchronous;
+pub use checkpoint::{CheckpointError, WalLimits, WalState};
 pub use connect::{DatabaseOptions, FileIdentity, OpenError, Role};
 pub use wake::{WakeKind, WakeListener};
 pub use watchdog::DatabaseLost;

@@ -27,7 +27,7 @@ use super::{
     wake::{Due, Waker},
     write_tx::{Staged, WriteTx, primary_code},
 };
-use crate::domain::Activity;
+use crate::{domain::Activity, metrics};
 
 /// Closures waiting for the writer before callers have to wait to hand theirs over.
 const QUEUE: usize = 1024;
@@ -38,7 +38,7 @@ const GROUP_TIME: Duration = Duration::from_millis(20);
 /// How long one closure may hold the write lock before it is undone.
 const CLOSURE_LIMIT: Duration = Duration::from_secs(10);
 /// How long to stand in line for the write lock before going on without a place in it.
-const PATIENCE: Duration = Duration::from_secs(1);
+pub(super) const PATIENCE: Duration = Duration::from_secs(1);
 /// How long to wait before asking again for a database that does not answer.
 const RETRY_PAUSE: Duration = Duration::from_millis(100);
 
@@ -262,7 +262,8 @@ impl WriterTask {
     }
 
     async fn run_group(&mut self, first: Box<dyn QueuedWrite>, calls: &mut Calls) {
-        let (committed, connection) = {
+        let lined_up = Instant::now();
+        let (committed, connection, began) = {
             // In this order everywhere, so that two processes cannot wait for each other.
             let lane = match &self.lane {
                 Some(lane) => Some(lane.acquire(PATIENCE).await),
@@ -270,12 +271,14 @@ impl WriterTask {
             };
             let ticket = self.ticket.acquire(PATIENCE).await;
             let tx = begin(&self.options, self.connection.take()).await;
-            let ended = Group::new(tx).run(first, calls).await;
+            let began = Instant::now();
+            let (committed, connection) = Group::new(tx).run(first, calls).await;
             drop((ticket, lane));
-            ended
+            (committed, connection, began)
         };
         match committed {
             Ok((ran, staged)) => {
+                metrics::observe_commit(began - lined_up, began.elapsed());
                 self.connection = Some(connection);
                 self.announce(staged);
                 for call in ran {
@@ -283,6 +286,7 @@ impl WriterTask {
                 }
             }
             Err((ran, error)) => {
+                metrics::observe_lost_group();
                 tracing::error!(%error, closures = ran.len(), "a group of writes was lost");
                 // Its state is unknown: the next group gets a new one.
                 if let Err(error) = connection.close_hard().await {

@@ -51,6 +51,6 @@ pub use settings_patch::{
     CustomDomainChange, INFO_DESCRIPTION_MAX_CHARS, INFO_ICON_MAX_CHARS, INFO_NAME_MAX_CHARS,
     SettingsPatch,
 };
-pub use sync::{SyncFailure, SyncReport, SyncState, Taken, Verb};
+pub use sync::{AttemptOutcome, CircuitState, SyncFailure, SyncReport, SyncState, Taken, Verb};
 pub use tenant::{CreateTenantInput, NewTenant, NwcChange, Tenant, UpdateTenantInput};
 pub use text::Malformed;

@@ -75,6 +75,30 @@ text_enum! {
     }
 }
 
+text_enum! {
+    /// How an attempt ended, as its row says.
+    AttemptOutcome, "outcome" {
+        /// zooid said yes.
+        Accepted = "accepted",
+        /// It did not.
+        Failed = "failed",
+        /// Its worker died.
+        Lost = "lost",
+        /// It was claimed and never started.
+        Released = "released",
+    }
+}
+
+text_enum! {
+    /// Whether calls go out to a target.
+    CircuitState, "circuit state" {
+        /// They do.
+        Closed = "closed",
+        /// Its jobs are held until a probe succeeds.
+        Open = "open",
+    }
+}
+
 /// What became of one attempt, as the code that talks to zooid reports it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SyncReport {

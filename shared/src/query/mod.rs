@@ -1,13 +1,14 @@
 //! Every read that people and programs ask for. Reads never wait for writers.
 
+pub mod operator;
+
 use sqlx::SqlitePool;
 
 use crate::{
     db::Db,
-    domain::{Activity, Plan, Pubkey, Relay, RelayId, SyncState, Tenant, plans},
+    domain::{Activity, Plan, Pubkey, Relay, RelayId, Tenant, plans},
     repositories::{
-        FindById, List as _, Pagination, activity, relay::RelayFilter, relay_sync::RelaySync,
-        tenant::TenantCursor,
+        FindById, List as _, Pagination, activity, relay::RelayFilter, tenant::TenantCursor,
     },
 };
 
@@ -132,33 +133,20 @@ impl Query {
         Ok(Activity::list(&self.readers, relay, page).await?)
     }
 
+    /// The position of the newest activity in the log; 0 while there is none.
+    ///
+    /// # Errors
+    /// [`QueryError::Database`].
+    pub async fn last_activity_seq(&self) -> Result<i64, QueryError> {
+        Ok(activity::last_seq(&self.readers).await?)
+    }
+
     /// When the newest activity happened, in unix seconds; `None` while there is none.
     ///
     /// # Errors
     /// [`QueryError::Database`].
     pub async fn max_activity_at(&self) -> Result<Option<i64>, QueryError> {
         Ok(activity::max_created_at(&self.readers).await?)
-    }
-
-    /// The relays in this state with all that tells why, in the order in which they were created; all that are not
-    /// simply in step when `None`.
-    ///
-    /// # Errors
-    /// [`QueryError::Database`].
-    pub async fn list_syncs(
-        &self,
-        state: Option<SyncState>,
-        page: &Pagination<RelayId>,
-    ) -> Result<Vec<RelaySync>, QueryError> {
-        Ok(RelaySync::list(&self.readers, &state, page).await?)
-    }
-
-    /// Where the relay stands, with all that tells why.
-    ///
-    /// # Errors
-    /// [`QueryError::NotFound`], [`QueryError::Database`].
-    pub async fn get_sync(&self, relay: &RelayId) -> Result<RelaySync, QueryError> {
-        found(RelaySync::find_by_id(&self.readers, relay).await?, relay)
     }
 }
 

@@ -19,11 +19,14 @@ mod engine;
 mod enqueue;
 mod failure;
 mod failure_group;
+mod figures;
 mod job;
 mod liveness;
 pub(crate) mod operator;
 pub mod outcome;
+mod periodic;
 pub mod probe;
+mod prune;
 mod reconcile;
 pub mod settings;
 mod settle;
@@ -35,7 +38,9 @@ pub use backoff::RetryPolicy;
 pub use claim::ClaimedSync;
 pub use engine::{Engine, EngineConfig, EngineError};
 pub use enqueue::{Enqueue, Enqueued, enqueue, enqueue_first};
+pub use figures::{Fleet, TargetFigures, fleet, last_beat, oldest_due, touch};
 pub use job::{JOB_TYPE, Priority, SyncJob};
+pub use prune::{PruneError, Pruned, prune};
 pub use reconcile::reconcile;
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use chrono::{DateTime, Utc};
 use super::{
     enqueue::{Enqueue, enqueue},
     job::{JOB_TYPE, Priority},
+    periodic::take_on,
 };
 use crate::{
     db::WriteTx,
@@ -29,7 +30,7 @@ pub async fn reconcile(
     every: Duration,
     max_attempts: u32,
 ) -> Result<usize, sqlx::Error> {
-    if !take_turn(tx, now, every).await? {
+    if !take_on(tx, "reconcile", now, every).await? {
         return Ok(0);
     }
     let uncovered: Vec<(String, String)> = sqlx::query_as(
@@ -65,26 +66,6 @@ pub async fn reconcile(
         enqueue(tx, now, job).await?;
     }
     Ok(uncovered.len())
-}
-
-async fn take_turn(
-    tx: &mut WriteTx,
-    now: DateTime<Utc>,
-    every: Duration,
-) -> Result<bool, sqlx::Error> {
-    let taken = sqlx::query(
-        "INSERT INTO maintenance (name, last_run_at)
-         VALUES ('reconcile', $1)
-         ON CONFLICT (name) DO UPDATE
-         SET last_run_at = excluded.last_run_at
-         WHERE last_run_at <= excluded.last_run_at - $2
-            OR last_run_at > excluded.last_run_at",
-    )
-    .bind(now.timestamp_millis())
-    .bind(i64::try_from(every.as_millis()).unwrap_or(i64::MAX))
-    .execute(&mut *tx)
-    .await?;
-    Ok(taken.rows_affected() > 0)
 }
 
 fn decode(error: crate::domain::Malformed) -> sqlx::Error {

@@ -11,6 +11,7 @@ use crate::{
     clock::SharedClock,
     db::{Db, WriteError, WriteTx},
     domain::{WorkerId, ZooidDomain},
+    metrics,
 };
 
 /// Why a turn did not happen. Nothing of it is in the database; the engine takes it again.
@@ -65,10 +66,17 @@ pub(super) async fn take(
     turn: Turn,
 ) -> Result<Turned, (TurnError, Vec<Finished>)> {
     let kept = turn.finished.clone();
+    let (clock, began) = (rules.clock.clone(), rules.clock.monotonic());
     let rules = rules.clone();
-    db.write(async move |tx: &mut WriteTx| run(tx, &rules, turn).await)
+    let turned = db
+        .write(async move |tx: &mut WriteTx| run(tx, &rules, turn).await)
         .await
-        .map_err(|error| (error, kept))
+        .map_err(|error| (error, kept))?;
+    metrics::observe_turn(
+        clock.monotonic().saturating_sub(began),
+        turned.claimed.len(),
+    );
+    Ok(turned)
 }
 
 async fn run(tx: &mut WriteTx, rules: &TurnRules, mut turn: Turn) -> Result<Turned, TurnError> {

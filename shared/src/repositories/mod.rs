@@ -7,6 +7,7 @@
 pub mod activity;
 mod columns;
 mod error;
+pub mod operator;
 pub mod operator_action;
 #[cfg(test)]
 mod plans;
@@ -98,6 +99,15 @@ pub trait Update: Repository {
     ) -> impl Future<Output = Result<Self, StoreError>> + Send;
 }
 
+/// Which way a list is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Direction {
+    /// In its own order.
+    Forward,
+    /// From its end.
+    Backward,
+}
+
 /// Which part of a list to read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pagination<C> {
@@ -105,6 +115,8 @@ pub struct Pagination<C> {
     pub after: Option<C>,
     /// At most so many rows; all when `None`.
     pub limit: Option<u32>,
+    /// Which way.
+    pub direction: Direction,
 }
 
 impl<C> Pagination<C> {
@@ -114,6 +126,7 @@ impl<C> Pagination<C> {
         Self {
             after: None,
             limit: None,
+            direction: Direction::Forward,
         }
     }
 
@@ -123,6 +136,7 @@ impl<C> Pagination<C> {
         Self {
             after: None,
             limit: Some(limit),
+            direction: Direction::Forward,
         }
     }
 

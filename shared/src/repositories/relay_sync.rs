@@ -3,10 +3,23 @@
 //! Invariant: [`SyncState`] is `relay_sync.state`, which triggers keep, but for what holds a whole target or the queue: that
 //! is added here and nowhere else, so every reader is told the same.
 
-use sqlx::{FromRow, QueryBuilder, Row as _, SqliteExecutor, sqlite::SqliteRow};
+use std::collections::HashMap;
 
-use super::{FindById, List, Pagination, Repository, relay, row::parsed_option};
-use crate::domain::{DesiredRelay, FailureKind, Relay, RelayId, SyncState, Verb};
+use serde::Serialize;
+use sqlx::{FromRow, QueryBuilder, Row as _, sqlite::SqliteRow};
+
+use super::{
+    operator::{
+        Snapshot,
+        attempt::{self, Attempt},
+    },
+    relay,
+    row::parsed_option,
+};
+use crate::domain::{
+    AttemptId, DesiredRelay, FailureKind, Pubkey, Relay, RelayId, RelayStatus, Subdomain,
+    SyncState, ZooidDomain,
+};
 
 /// What [`sync_state`] and the columns beside it are read from, to follow `FROM relay`. Every relay has its `relay_sync`.
 /// A job's key is the relay's id while it waits, and ends in `:running` while it runs.
@@ -23,172 +36,183 @@ macro_rules! sync_joins {
     };
 }
 
-/// Where a relay stands: as its row says, unless its target or the whole queue holds it.
-macro_rules! sync_state {
+/// Whether the joined target holds all that waits for it: its circuit is open, or it or the whole queue is paused.
+macro_rules! is_holding {
     () => {
-        "CASE
-             WHEN relay_sync.state IN ('pending', 'retrying')
-                 AND (
-                     target.circuit_state = 'open'
-                     OR target.paused_at IS NOT NULL
-                     OR (SELECT paused_at FROM queue WHERE name = 'sync_relay') IS NOT NULL
-                 ) THEN 'held'
-             ELSE relay_sync.state
-         END"
+        "(
+             coalesce(target.circuit_state = 'open', 0)
+             OR target.paused_at IS NOT NULL
+             OR (SELECT paused_at FROM queue WHERE name = 'sync_relay') IS NOT NULL
+         )"
     };
 }
 
-pub(super) use {sync_joins, sync_state};
+/// Where a relay stands: as its row says, unless its target or the whole queue holds it.
+macro_rules! sync_state {
+    () => {
+        concat!(
+            "CASE
+                 WHEN relay_sync.state IN ('pending', 'retrying') AND ",
+            $crate::repositories::relay_sync::is_holding!(),
+            " THEN 'held'
+                 ELSE relay_sync.state
+             END"
+        )
+    };
+}
 
-/// A relay with all that tells why it is not in step.
-#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) use {is_holding, sync_joins, sync_state};
+
+/// A relay on its way to zooid, with all that tells why it is not there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct RelaySync {
-    /// The relay: its state, the error, the next try and the generations wanted and accepted.
-    pub relay: Relay,
+    /// The relay.
+    pub relay_id: RelayId,
+    /// Its owner.
+    pub tenant_pubkey: Pubkey,
+    /// Its label under the served domain.
+    pub subdomain: Subdomain,
+    /// The served domain: its target.
+    pub zooid_domain: ZooidDomain,
     /// The host name zooid is to serve it at.
     pub host: String,
-    /// The generation that was given up; `None` when none was.
-    pub failed_generation: Option<i64>,
-    /// What its job has used up; `None` when it has none, not even an ended one.
-    pub budget: Option<Budget>,
-    /// The newest attempt, which may still run; `None` before the first.
-    pub last_attempt: Option<LastAttempt>,
-}
-
-/// The attempts of the job that runs or waits, or else of the one that made the last attempt.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Budget {
-    /// Attempts so far.
-    pub attempts: u32,
-    /// Attempts before it is given up.
-    pub max_attempts: u32,
-}
-
-/// An attempt, as far as a list shows it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LastAttempt {
-    /// 1, 2, 3 … for each relay.
-    pub number: i64,
-    /// The generation it carried.
+    /// What its tenant calls it; "" for nothing.
+    pub name: String,
+    /// Whether it answers.
+    pub status: RelayStatus,
+    /// Where it stands.
+    pub state: SyncState,
+    /// What its tenant is told; "" when there is nothing to say.
+    pub sync_error: String,
+    /// The version of the desired state.
     pub generation: i64,
-    /// Why it failed; `None` when it did not, or has not ended.
-    pub kind: Option<FailureKind>,
-    /// What happened, for operators; "" when there is nothing to say.
+    /// The one zooid last accepted; 0 for none.
+    pub synced_generation: i64,
+    /// The one that was given up; `None` when none was.
+    pub failed_generation: Option<i64>,
+    /// The failure that is shown; `None` when there is none.
+    pub failure: Option<Failure>,
+    /// Attempts of the job that runs, waits or made the last attempt; `None` without one.
+    pub attempts: Option<u32>,
+    /// How many it may make.
+    pub max_attempts: Option<u32>,
+    /// When the waiting job is due, in unix seconds.
+    pub next_attempt_at: Option<i64>,
+    /// Since when zooid has not had the newest settings, in unix milliseconds.
+    pub out_of_step_since: Option<i64>,
+    /// The newest attempt, which may still run; `None` before the first.
+    pub last_attempt: Option<Attempt>,
+    /// The id of that attempt; 0 before the first. Only for the order of lists.
+    #[serde(skip)]
+    pub(crate) last_attempt_id: i64,
+}
+
+/// Why a relay is not in step, for operators.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Failure {
+    /// Why.
+    pub kind: FailureKind,
+    /// The cause in general.
+    pub sentence: &'static str,
+    /// What operators can do about it.
+    pub next_step: &'static str,
+    /// The message of the newest attempt that failed, redacted; "" when its row is gone.
     pub message: String,
-    /// The verb of the last call; `None` when none was made.
-    pub verb: Option<Verb>,
-    /// The status of the last answer; `None` when none came.
-    pub http_status: Option<u16>,
-    /// Unix milliseconds.
-    pub started_at: i64,
-    /// Unix milliseconds; `None` while it runs.
-    pub finished_at: Option<i64>,
+    /// Its failure group; `None` when it has none.
+    pub group_id: Option<i64>,
 }
 
-impl Repository for RelaySync {
-    const ENTITY: &'static str = "sync";
-    const TABLE: &'static str = "relay_sync";
-}
-
-/// A [`RelaySync`], up to the `WHERE`.
-const SELECT: &str = concat!(
-    "SELECT ",
-    relay::columns!(),
-    ",
-         relay_sync.failed_generation,
-         job.attempts AS job_attempts,
-         job.max_attempts AS job_max_attempts,
-         attempt.number AS attempt_number,
-         attempt.generation AS attempt_generation,
-         attempt.kind AS attempt_kind,
-         attempt.message AS attempt_message,
-         attempt.verb AS attempt_verb,
-         attempt.http_status AS attempt_http_status,
-         attempt.started_at AS attempt_started_at,
-         attempt.finished_at AS attempt_finished_at
-     FROM relay ",
-    sync_joins!(),
-    "LEFT JOIN sync_attempt AS attempt
-         ON attempt.relay_id = relay.id
-         AND attempt.number = relay_sync.attempt_count
-     LEFT JOIN Jobs AS job ON job.id = coalesce(running.id, waiting.id, attempt.job_id) "
-);
-
-impl FindById for RelaySync {
-    /// That of the relay.
-    type Id = RelayId;
-
-    async fn find_by_id<'e>(
-        executor: impl SqliteExecutor<'e>,
-        id: &RelayId,
-    ) -> Result<Option<Self>, sqlx::Error> {
-        let mut query = QueryBuilder::new(SELECT);
-        query
-            .push("WHERE relay.id = ")
-            .push_bind(id.as_str().to_owned());
-        query.build_query_as().fetch_optional(executor).await
+/// These relays, in the order of `ids`; those that do not exist are left out.
+///
+/// # Errors
+/// When the database refuses, or a row breaks a rule of the domain.
+pub async fn by_ids(
+    snapshot: &mut Snapshot,
+    ids: &[RelayId],
+) -> Result<Vec<RelaySync>, sqlx::Error> {
+    let ids = serde_json::to_string(ids).map_err(|error| sqlx::Error::Encode(error.into()))?;
+    let mut query = QueryBuilder::new(concat!(
+        "SELECT ",
+        relay::columns!(),
+        ",
+             relay_sync.failed_generation,
+             relay_sync.failure_kind,
+             relay_sync.failure_group_id,
+             relay_sync.dirty_since,
+             relay_sync.last_attempt_id,
+             CASE
+                 WHEN relay_sync.failure_kind IS NOT NULL THEN (
+                     SELECT failed.message
+                     FROM sync_attempt AS failed
+                     WHERE failed.relay_id = relay.id
+                       AND failed.kind IS NOT NULL
+                     ORDER BY failed.number DESC
+                     LIMIT 1
+                 )
+             END AS failure_message,
+             job.attempts AS job_attempts,
+             job.max_attempts AS job_max_attempts
+         FROM json_each("
+    ));
+    query.push_bind(ids).push(concat!(
+        ") AS wanted
+         CROSS JOIN relay ON relay.id = wanted.value ",
+        sync_joins!(),
+        "LEFT JOIN Jobs AS job ON job.id = coalesce(
+             running.id,
+             waiting.id,
+             (SELECT job_id FROM sync_attempt WHERE sync_attempt.id = relay_sync.last_attempt_id)
+         )"
+    ));
+    let mut syncs: Vec<RelaySync> = snapshot.all(query).await?;
+    let last: Vec<AttemptId> = syncs
+        .iter()
+        .filter(|sync| sync.last_attempt_id > 0)
+        .map(|sync| AttemptId::new(sync.last_attempt_id))
+        .collect();
+    let mut last: HashMap<AttemptId, Attempt> = attempt::by_ids(snapshot, &last)
+        .await?
+        .into_iter()
+        .map(|attempt| (attempt.id, attempt))
+        .collect();
+    for sync in &mut syncs {
+        sync.last_attempt = last.remove(&AttemptId::new(sync.last_attempt_id));
     }
-}
-
-impl List for RelaySync {
-    /// Those in this state; all that are not simply in step when `None`.
-    type Filter = Option<SyncState>;
-    /// The id of the last relay seen.
-    type Cursor = RelayId;
-
-    /// In the order in which the relays were created.
-    async fn list<'e>(
-        executor: impl SqliteExecutor<'e>,
-        state: &Option<SyncState>,
-        page: &Pagination<RelayId>,
-    ) -> Result<Vec<Self>, sqlx::Error> {
-        let mut query = QueryBuilder::new(SELECT);
-        query.push("WHERE relay.id > ");
-        query.push_bind(page.after.as_ref().map_or("", RelayId::as_str).to_owned());
-        match state {
-            Some(state) => query.push(" AND sync_state = ").push_bind(state.as_str()),
-            None => query.push(" AND sync_state <> 'synced'"),
-        };
-        query.push(" ORDER BY relay.id LIMIT ");
-        query.push_bind(page.sql_limit());
-        query.build_query_as().fetch_all(executor).await
-    }
+    Ok(syncs)
 }
 
 impl FromRow<'_, SqliteRow> for RelaySync {
     fn from_row(row: &SqliteRow) -> Result<Self, sqlx::Error> {
         let relay = Relay::from_row(row)?;
-        let attempts: Option<u32> = row.try_get("job_attempts")?;
-        let max_attempts: Option<u32> = row.try_get("job_max_attempts")?;
-        let number: Option<i64> = row.try_get("attempt_number")?;
+        let kind: Option<FailureKind> = parsed_option(row, "failure_kind")?;
+        let message: Option<String> = row.try_get("failure_message")?;
+        let group_id = row.try_get("failure_group_id")?;
         Ok(Self {
             host: DesiredRelay::from(&relay).host(),
-            relay,
+            relay_id: relay.id,
+            tenant_pubkey: relay.tenant_pubkey,
+            subdomain: relay.settings.subdomain,
+            zooid_domain: relay.zooid_domain,
+            name: relay.settings.info_name,
+            status: relay.status,
+            state: relay.sync_state,
+            sync_error: relay.sync_error,
+            generation: relay.generation.get(),
+            synced_generation: relay.synced_generation,
             failed_generation: row.try_get("failed_generation")?,
-            budget: attempts
-                .zip(max_attempts)
-                .map(|(attempts, max_attempts)| Budget {
-                    attempts,
-                    max_attempts,
-                }),
-            last_attempt: number
-                .map(|number| LastAttempt::from_row(row, number))
-                .transpose()?,
-        })
-    }
-}
-
-impl LastAttempt {
-    fn from_row(row: &SqliteRow, number: i64) -> Result<Self, sqlx::Error> {
-        Ok(Self {
-            number,
-            generation: row.try_get("attempt_generation")?,
-            kind: parsed_option(row, "attempt_kind")?,
-            message: row.try_get("attempt_message")?,
-            verb: parsed_option(row, "attempt_verb")?,
-            http_status: row.try_get("attempt_http_status")?,
-            started_at: row.try_get("attempt_started_at")?,
-            finished_at: row.try_get("attempt_finished_at")?,
+            failure: kind.map(|kind| Failure {
+                kind,
+                sentence: kind.operator_sentence(),
+                next_step: kind.next_step(),
+                message: message.unwrap_or_default(),
+                group_id,
+            }),
+            attempts: row.try_get("job_attempts")?,
+            max_attempts: row.try_get("job_max_attempts")?,
+            next_attempt_at: relay.next_attempt_at,
+            out_of_step_since: row.try_get("dirty_since")?,
+            last_attempt: None,
+            last_attempt_id: row.try_get("last_attempt_id")?,
         })
     }
 }

@@ -155,12 +155,18 @@ fn one_line(text: &str) -> String {
         .join(" ")
 }
 
-/// The pause that an answer asks for, as seconds or as a date (RFC 9110, section 10.2.3). One that cannot be read asks
-/// for nothing.
+/// The pause that an answer other than a success asks for, as seconds or as a date (RFC 9110, section 10.2.3). One that
+/// cannot be read asks for nothing.
 fn retry_after(exchange: &Exchange, now: DateTime<Utc>) -> Option<Duration> {
-    let Exchange::Answered { headers, .. } = exchange else {
+    let Exchange::Answered {
+        status, headers, ..
+    } = exchange
+    else {
         return None;
     };
+    if (200..300).contains(status) {
+        return None;
+    }
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     let is_seconds = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     let wait = if is_seconds {

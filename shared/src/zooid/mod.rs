@@ -8,10 +8,12 @@ mod client;
 mod exchange;
 mod installation;
 pub mod nip98;
+mod preview;
 mod reading;
 mod renderer;
 mod sync;
 
 pub use client::{ZooidClient, ZooidClientError};
 pub use installation::{SettingsChange, Told};
+pub use preview::{AT_THE_WORKER, Preview};
 pub use renderer::Renderer;

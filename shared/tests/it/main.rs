@@ -13,6 +13,8 @@ mod operator_hold;
 mod operator_relay;
 mod query_activity;
 mod query_lists;
+mod query_operator;
 mod query_sync_state;
 mod queue_probe;
+mod watch;
 mod zooid_client;

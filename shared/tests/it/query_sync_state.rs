@@ -1,12 +1,36 @@
 //! Where a relay stands, derived from every combination of what the tables can say.
 
+use chrono::DateTime;
 use serde_json::json;
 use shared::{
     domain::{FailureKind, SyncState, Verb},
-    repositories::{Pagination, relay_sync::Budget},
+    query::operator::Viewpoint,
+    repositories::{
+        operator::sync_list::{SyncFilter, SyncOrder, SyncPage},
+        relay_sync::RelaySync,
+    },
 };
 
 use crate::fixture::{Fixture, MAX_ATTEMPTS, START};
+
+/// All relays in this state, in the order of their creation.
+async fn listed(fixture: &Fixture, state: SyncState) -> Vec<RelaySync> {
+    let filter = SyncFilter {
+        states: vec![state],
+        ..SyncFilter::default()
+    };
+    let page = SyncPage {
+        order: SyncOrder::Created,
+        after: None,
+        limit: 100,
+    };
+    fixture
+        .query
+        .list_syncs(&filter, &page)
+        .await
+        .unwrap()
+        .items
+}
 
 // What can be so, each as one statement.
 const NO_JOB: &str = "UPDATE Jobs SET status = 'Done', idempotency_key = NULL";
@@ -72,18 +96,20 @@ async fn the_first_that_applies_decides_the_state() {
 
         assert_eq!(found.sync_state, *state, "{situation:?}");
         assert_eq!(found.next_attempt_at, *next_attempt_at, "{situation:?}");
-        let listed = fixture
-            .query
-            .list_syncs(Some(*state), &Pagination::all())
-            .await
-            .unwrap();
-        assert_eq!(listed.len(), 1, "{situation:?}");
-        let by_default = fixture
-            .query
-            .list_syncs(None, &Pagination::all())
-            .await
-            .unwrap();
-        assert_eq!(by_default.is_empty(), *state == Synced, "{situation:?}");
+        for other in SyncState::ALL {
+            let expected = usize::from(other == state);
+            assert_eq!(
+                listed(&fixture, *other).await.len(),
+                expected,
+                "{situation:?}"
+            );
+        }
+        let now = DateTime::from_timestamp(START, 0).unwrap();
+        let view = Viewpoint::new(now, std::time::Duration::from_secs(10));
+        let overview = fixture.query.overview(&view, None).await.unwrap();
+        let counts = serde_json::to_value(overview.relays).unwrap();
+        assert_eq!(counts[state.as_str()], 1, "{situation:?}");
+        assert_eq!(counts["total"], 1, "{situation:?}");
     }
 }
 
@@ -120,23 +146,16 @@ async fn a_sync_is_listed_with_its_budget_and_its_last_attempt() {
         fixture.sql(statement).await;
     }
 
-    let listed = fixture
-        .query
-        .list_syncs(Some(SyncState::Retrying), &Pagination::all())
-        .await
-        .unwrap();
+    let listed = listed(&fixture, SyncState::Retrying).await;
 
     let [sync] = listed.as_slice() else {
         panic!("one sync, not {}", listed.len())
     };
-    assert_eq!(sync.relay.id, relay.id);
+    assert_eq!(sync.relay_id, relay.id);
     assert_eq!(sync.host, "mine.spaces.example.com");
     assert_eq!(
-        sync.budget,
-        Some(Budget {
-            attempts: 2,
-            max_attempts: MAX_ATTEMPTS
-        })
+        (sync.attempts, sync.max_attempts),
+        (Some(2), Some(MAX_ATTEMPTS))
     );
     let last = sync.last_attempt.as_ref().unwrap();
     assert_eq!((last.number, last.generation), (2, 1));
@@ -146,6 +165,7 @@ async fn a_sync_is_listed_with_its_budget_and_its_last_attempt() {
     );
     assert_eq!(last.message, "bad gateway");
     assert_eq!((last.started_at, last.finished_at), (2000, Some(2500)));
+    assert_eq!(last.duration_ms, Some(500));
 }
 
 #[tokio::test]
@@ -162,43 +182,13 @@ async fn the_budget_of_a_job_that_was_given_up_is_still_shown() {
         .await;
     fixture.sql(GIVEN_UP).await;
 
-    let listed = fixture
-        .query
-        .list_syncs(None, &Pagination::all())
-        .await
-        .unwrap();
+    let listed = listed(&fixture, SyncState::Failed).await;
 
-    assert_eq!(listed[0].relay.sync_state, SyncState::Failed);
+    assert_eq!(listed[0].state, SyncState::Failed);
+    assert_eq!(listed[0].failure.as_ref().unwrap().message, "no");
     assert_eq!(listed[0].failed_generation, Some(1));
     assert_eq!(
-        listed[0].budget,
-        Some(Budget {
-            attempts: 25,
-            max_attempts: MAX_ATTEMPTS
-        })
-    );
-}
-
-#[tokio::test]
-async fn syncs_come_in_the_order_of_creation_page_by_page() {
-    let (fixture, mine) = Fixture::with_relay().await;
-    fixture.clock.advance(std::time::Duration::from_millis(1));
-    let other = fixture.create("other").await;
-
-    let first = fixture
-        .query
-        .list_syncs(None, &Pagination::first(1))
-        .await
-        .unwrap();
-    let page = Pagination {
-        after: Some(first[0].relay.id.clone()),
-        limit: Some(9),
-    };
-    let rest = fixture.query.list_syncs(None, &page).await.unwrap();
-
-    assert_eq!(first[0].relay.id, mine.id);
-    assert_eq!(
-        rest.iter().map(|sync| &sync.relay.id).collect::<Vec<_>>(),
-        [&other.id]
+        (listed[0].attempts, listed[0].max_attempts),
+        (Some(25), Some(MAX_ATTEMPTS))
     );
 }

@@ -6,6 +6,7 @@ use chrono::DateTime;
 use shared::{
     clock::ManualClock,
     command::{Command, Context, Entropy, Trace},
+    config::PruneConfig,
     crypto::{Sealer, SecretsKey},
     db::{DatabaseOptions, Db, Role, Synchronous},
     domain::{
@@ -94,6 +95,10 @@ impl Fixture {
             maintenance: MaintenanceConfig {
                 reconcile_every: Duration::from_secs(30),
                 max_attempts: policy.max_attempts,
+                prune: PruneConfig {
+                    after: Duration::from_hours(14 * 24),
+                    keep_rows: 1_000_000,
+                },
             },
             drain,
         };
@@ -131,7 +136,7 @@ fn owner() -> Pubkey {
     OWNER.parse().unwrap()
 }
 
-fn domain() -> ZooidDomain {
+pub fn domain() -> ZooidDomain {
     "relays.example.com".parse().unwrap()
 }
 

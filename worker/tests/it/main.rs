@@ -9,3 +9,4 @@ mod outage;
 mod running;
 mod settings;
 mod targets;
+mod watching;

@@ -4,6 +4,7 @@ mod circuit;
 mod machine;
 mod plans;
 mod policies;
+mod pruning;
 mod recovery;
 
 use std::time::Duration;

@@ -536,7 +536,8 @@ proptest! {
             prop_assert!(status == 200 || status == 201);
             return Ok(());
         };
-        prop_assert!(may_mean(status, failure.retry_after.is_some() && !(200..300).contains(&status), failure.kind), "{}", failure.kind);
+        prop_assert!(may_mean(status, failure.retry_after.is_some(), failure.kind), "{}", failure.kind);
+        prop_assert!(failure.retry_after.is_none() || failure.kind == FailureKind::Throttled);
         prop_assert_eq!(failure.taken.is_some(), failure.kind == FailureKind::Conflict);
         for kept in [&failure.message, &failure.excerpt.clone().unwrap_or_default(), &pattern(&failure.message)] {
             prop_assert!(!shows(kept, &secrets), "{} {:?}", kept, secrets);
