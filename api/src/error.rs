@@ -17,6 +17,7 @@ use shared::watch::Unready;
 
 use crate::auth::Rejection;
 use crate::data;
+use crate::limits::{BUSY_PASSES, Refused};
 use crate::members::MembersUnavailable;
 
 /// A code that clients can rely on.
@@ -55,6 +56,11 @@ codes! {
         NOT_FOUND = "not-found", NOT_FOUND, "there is no such route, plan, tenant or relay";
         METHOD_NOT_ALLOWED = "method-not-allowed", METHOD_NOT_ALLOWED, "the route has other methods, which `Allow` lists";
         BODY_TOO_LARGE = "body-too-large", PAYLOAD_TOO_LARGE, "the body is longer than 64 KiB";
+        URL_TOO_LONG = "url-too-long", URI_TOO_LONG, "path and query are longer than 4096 bytes";
+        HEADER_TOO_LARGE = "header-too-large", REQUEST_HEADER_FIELDS_TOO_LARGE, "the header is longer than 16 KiB";
+        REQUEST_TIMEOUT = "request-timeout", REQUEST_TIMEOUT, "the request was not complete, or not answered, within 45 seconds";
+        RATE_LIMITED = "rate-limited", TOO_MANY_REQUESTS, "too many requests of this key or address; ask again after `Retry-After` seconds";
+        BUSY = "busy", SERVICE_UNAVAILABLE, "more requests are being handled than the server can; ask again after `Retry-After` seconds";
         SUBDOMAIN_EXISTS = "subdomain-exists", UNPROCESSABLE_ENTITY, "another relay has this `subdomain` under the same `zooid_domain`";
         CUSTOM_DOMAIN_EXISTS = "custom-domain-exists", UNPROCESSABLE_ENTITY, "another relay has this `custom_domain`";
         PUBKEY_EXISTS = "pubkey-exists", UNPROCESSABLE_ENTITY, "there is a tenant with this key already";
@@ -144,6 +150,9 @@ pub enum ApiError {
     /// The query was not answered.
     #[error(transparent)]
     Query(#[from] QueryError),
+    /// It is too much.
+    #[error(transparent)]
+    Refused(#[from] Refused),
     /// zooid does not tell who the members of a relay are.
     #[error(transparent)]
     Members(#[from] MembersUnavailable),
@@ -244,6 +253,7 @@ impl Answer {
                 QueryError::NotFound { entity, id: _ } => Self::not_found(entity),
                 QueryError::Database(_) => Self::internal(),
             },
+            ApiError::Refused(refused) => Self::of_refused(*refused),
             ApiError::Members(unavailable) => Self::new(
                 MEMBERS_UNAVAILABLE,
                 "The members of this relay cannot be read just now. Please try again in a moment.",
@@ -251,6 +261,26 @@ impl Answer {
             .after(unavailable.retry_after().unwrap_or(ZOOID_RECOVERS)),
             ApiError::Unready(unready) => Self::of_unready(unready),
             ApiError::Metrics(_) | ApiError::Encode(_) | ApiError::Panicked => Self::internal(),
+        }
+    }
+
+    fn of_refused(refused: Refused) -> Self {
+        match refused {
+            Refused::Url => Self::new(URL_TOO_LONG, "This address is too long."),
+            Refused::Header => {
+                Self::new(HEADER_TOO_LARGE, "The header of this request is too long.")
+            }
+            Refused::Rate { retry_after } => Self::new(
+                RATE_LIMITED,
+                format!(
+                    "Too many requests. Please try again in {} seconds.",
+                    retry_after.as_secs()
+                ),
+            )
+            .after(retry_after),
+            Refused::Busy => Self::new(BUSY, "There is too much to do just now. Please try again.")
+                .after(BUSY_PASSES),
+            Refused::Timeout => Self::new(REQUEST_TIMEOUT, "The request took too long."),
         }
     }
 

@@ -12,6 +12,7 @@ mod data;
 mod error;
 mod filters;
 mod following;
+mod limits;
 mod members;
 mod page;
 mod path;

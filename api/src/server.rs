@@ -1,6 +1,7 @@
 //! The listening side: takes connections until told to stop, then sees the requests under way through.
 
 use std::io;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use axum::serve::ListenerExt as _;
@@ -35,7 +36,9 @@ pub async fn serve(
             state.following().close();
         }
     };
-    let serving = axum::serve(listener, router(state)).with_graceful_shutdown(stopped);
+    // Limits are about addresses, too.
+    let service = router(state).into_make_service_with_connect_info::<SocketAddr>();
+    let serving = axum::serve(listener, service).with_graceful_shutdown(stopped);
     let out_of_patience = async {
         stop.cancelled().await;
         tokio::time::sleep(GRACE).await;

@@ -14,7 +14,9 @@ use shared::query::operator::Viewpoint;
 use shared::watch::Health;
 use shared::zooid::{Preview, ZooidClientError};
 
+use crate::auth::VerifiedTokens;
 use crate::following::Following;
+use crate::limits::Limits;
 use crate::members::Members;
 use crate::role::{Role, Roles};
 
@@ -34,6 +36,8 @@ struct Shared {
     auth: AuthConfig,
     roles: Roles,
     allow_origins: AllowOrigins,
+    limits: Limits,
+    verified: VerifiedTokens,
     members: Members,
     following: Following,
     tenant_max_relays: Option<u32>,
@@ -88,6 +92,8 @@ impl ApiState {
             },
             tenant_max_relays: config.server.tenant_max_relays,
             following: Following::new(&db),
+            limits: Limits::new(config.server.limits.clone()),
+            verified: VerifiedTokens::default(),
             members: Members::new(config, &clock)?,
             health: Health::new(db.clone(), Arc::clone(&clock)),
             db,
@@ -173,6 +179,16 @@ impl ApiState {
     /// The most relays that a tenant can create; `None` for no limit.
     pub(crate) fn tenant_max_relays(&self) -> Option<u32> {
         self.0.tenant_max_relays
+    }
+
+    /// How much clients may use of the API.
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.0.limits
+    }
+
+    /// The session headers whose signature was found right.
+    pub(crate) fn verified(&self) -> &VerifiedTokens {
+        &self.0.verified
     }
 
     /// Where relays are followed on their way to zooid.

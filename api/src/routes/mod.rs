@@ -20,6 +20,7 @@ pub use crate::access::Access;
 
 use crate::cors;
 use crate::error::ApiError;
+use crate::limits;
 use crate::route::Route;
 use crate::state::ApiState;
 use crate::trace;
@@ -60,6 +61,10 @@ pub fn router(state: ApiState) -> Router {
         .layer(CatchPanicLayer::custom(|_| -> Response {
             ApiError::Panicked.into_response()
         }))
+        .layer(axum::middleware::from_fn_with_state(
+            state.clone(),
+            limits::enforce,
+        ))
         .layer(cors::layer(state.allow_origins()))
         .layer(axum::middleware::from_fn_with_state(
             state.clone(),

@@ -10,6 +10,7 @@ mod cors;
 mod docs;
 mod envelope;
 mod harness;
+mod limits;
 mod members;
 mod nip98;
 mod nip98_bytes;

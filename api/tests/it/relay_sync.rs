@@ -161,8 +161,8 @@ impl Events {
         let read = async {
             loop {
                 if let Some((event, rest)) = self.text.split_once("\n\n") {
-                    let event = event.to_owned();
-                    self.text = rest.to_owned();
+                    let (event, rest) = (event.to_owned(), rest.to_owned());
+                    self.text = rest;
                     return Some(event);
                 }
                 let chunk = self.response.chunk().await.unwrap()?;

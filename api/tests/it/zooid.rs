@@ -189,10 +189,10 @@ pub async fn refuse(api: &Api, relay: &Value) {
     };
     let policy = RetryPolicy {
         base: Duration::from_secs(1),
-        cap: Duration::from_secs(900),
+        cap: Duration::from_mins(15),
         max_attempts: 25,
         call_deadline: Duration::from_secs(5),
-        settle_after: Duration::from_secs(60),
+        settle_after: Duration::from_mins(1),
     };
     api.command()
         .fail_relay_sync(policy, run, Some(Verb::Post), failure)

@@ -93,6 +93,19 @@ impl Command {
             .await
     }
 
+    /// Uses up the signed event `id`, which is accepted until `expires_at` (Unix seconds). Answers whether it was unused.
+    ///
+    /// # Errors
+    /// Only those of the database.
+    pub async fn use_event(&self, id: String, expires_at: i64) -> Result<bool, CommandError> {
+        let now = self.context.clock.now();
+        self.db
+            .write(async move |tx: &mut WriteTx| {
+                Ok(request::use_event(tx, &id, expires_at, now).await?)
+            })
+            .await
+    }
+
     /// Changes a relay on `terms`.
     ///
     /// # Errors

@@ -7,13 +7,13 @@ use nostr::key::PublicKey;
 use nostr::nips::nip19::FromBech32 as _;
 use url::{Origin, Url};
 
-use super::BaseUrl;
 use super::list::comma_list;
 use super::reader::{Read, Reader};
 use super::variable::{
     AUTH_MODE, AUTH_SESSION_SECONDS, SERVER_ADMIN_PUBKEYS, SERVER_ALLOW_ORIGINS, SERVER_HOST,
     SERVER_PORT, SERVER_READONLY_PUBKEYS, SERVER_URL, TENANT_MAX_RELAYS,
 };
+use super::{BaseUrl, LimitsConfig};
 
 /// The API server.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,6 +30,8 @@ pub struct ServerConfig {
     pub allow_origins: AllowOrigins,
     /// Which signed events are accepted.
     pub auth: AuthConfig,
+    /// How much clients may use of it.
+    pub limits: LimitsConfig,
     /// The most relays that a tenant can create; `None` for no limit.
     pub tenant_max_relays: Option<u32>,
 }
@@ -73,6 +75,7 @@ impl ServerConfig {
         });
         let allow_origins = reader.optional(&SERVER_ALLOW_ORIGINS, AllowOrigins::parse);
         let auth = AuthConfig::read(reader);
+        let limits = LimitsConfig::read(reader);
         let tenant_max_relays = reader.whole(&TENANT_MAX_RELAYS);
         Ok(Self {
             url: url?,
@@ -81,6 +84,7 @@ impl ServerConfig {
             readonly_pubkeys: readonly_pubkeys?.unwrap_or_default(),
             allow_origins: allow_origins?.unwrap_or(AllowOrigins::Only(Vec::new())),
             auth: auth?,
+            limits: limits?,
             tenant_max_relays: Some(tenant_max_relays?).filter(|most| *most > 0),
         })
     }
