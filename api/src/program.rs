@@ -88,6 +88,14 @@ pub enum ProgramError {
 /// When it cannot start, or breaks.
 pub async fn run(config: ApiConfig) -> Result<ExitCode, ProgramError> {
     telemetry::init(config.log.format, config.log.filter.clone())?;
+    run_logged(config).await
+}
+
+/// The same in a process that has set up its logs already.
+///
+/// # Errors
+/// As [`run`].
+pub async fn run_logged(config: ApiConfig) -> Result<ExitCode, ProgramError> {
     let signals = StopSignals::listen().map_err(ProgramError::Signals)?;
     let stop = CancellationToken::new();
     match signals.govern(stop.clone(), answer(&config, stop)).await {

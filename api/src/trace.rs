@@ -71,6 +71,7 @@ pub async fn observe(State(state): State<ApiState>, mut request: Request, next: 
         if let Ok(id) = HeaderValue::from_str(&id) {
             response.headers_mut().insert(REQUEST_ID, id);
         }
+        tracing::trace!(target: "caravel::step", step = "api.before_answer");
         response
     };
     answered.instrument(span).await

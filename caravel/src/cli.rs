@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::operator::arguments::OperatorCommand;
+
 /// The control plane for hosted Nostr relays
 #[derive(Parser)]
 #[command(
@@ -37,6 +39,8 @@ pub enum Command {
     /// Run a worker alone, as caravel-worker does
     #[command(long_about = worker::program::HELP)]
     Worker,
+    #[command(flatten)]
+    Operator(OperatorCommand),
     /// Sign a request to the API and print its Authorization header
     #[command(long_about = SIGN)]
     Sign(SignArgs),

@@ -3,6 +3,7 @@
 mod cli;
 mod demo;
 mod keys;
+mod operator;
 mod serve;
 
 use std::process::ExitCode;
@@ -19,6 +20,7 @@ fn main() -> anyhow::Result<ExitCode> {
         Command::Serve => program::run(ServeConfig::load, serve::run),
         Command::Api => program::run(ApiConfig::load, api::program::run),
         Command::Worker => program::run(WorkerConfig::load, worker::program::run),
+        Command::Operator(command) => Ok(operator::run(command)),
         Command::Sign(arguments) => keys::sign(&arguments),
         Command::Keygen(arguments) => keys::generate(&arguments),
     }

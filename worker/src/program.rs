@@ -77,6 +77,14 @@ pub enum ProgramError {
 /// When it cannot start, or breaks.
 pub async fn run(config: WorkerConfig) -> Result<ExitCode, ProgramError> {
     telemetry::init(config.log.format, config.log.filter.clone())?;
+    run_logged(config).await
+}
+
+/// The same in a process that has set up its logs already.
+///
+/// # Errors
+/// As [`run`].
+pub async fn run_logged(config: WorkerConfig) -> Result<ExitCode, ProgramError> {
     let signals = StopSignals::listen().map_err(ProgramError::Signals)?;
     for warning in &config.warnings {
         tracing::warn!("{warning}");

@@ -55,6 +55,7 @@ async fn send(syncs: &Syncs, sync: &ClaimedSync) -> SyncReport {
     let relay = &sync.desired;
     // The relay's id is what its secret was sealed for.
     let open_secret = || syncs.sealer.open(&sync.secret, relay.id.as_str());
+    tracing::trace!(target: "caravel::step", step = "sync.before_send", relay.id = %relay.id);
     let report = match syncs.zooids.of(&relay.zooid_domain) {
         Some(zooid) => {
             let Zooid { client, renderer } = zooid;
@@ -62,6 +63,7 @@ async fn send(syncs: &Syncs, sync: &ClaimedSync) -> SyncReport {
         }
         None => foreign(relay),
     };
+    tracing::trace!(target: "caravel::step", step = "sync.after_answer", relay.id = %relay.id);
     let took = syncs.clock.monotonic().saturating_sub(started);
     let span = Span::current();
     span.record("duration_ms", took.as_millis());

@@ -149,6 +149,11 @@ impl Plan {
         }
     }
 
+    /// Whether there are pauses in one phase.
+    pub(crate) fn has_pause(&self, phase: Phase) -> bool {
+        self.pauses.iter().any(|(p, _)| *p == phase)
+    }
+
     fn has_room_for(&self, effect: &Effect) -> bool {
         match effect {
             Effect::Delay { .. } | Effect::Hang { .. } => true,

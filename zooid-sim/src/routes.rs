@@ -94,6 +94,11 @@ impl App {
 
     /// One call of the management API among the faults that hit it.
     async fn call(&self, call: &ApiCall<'_>, body: &mut RequestBody, mut plan: Plan) -> End {
+        if plan.has_pause(Phase::Before) {
+            // A call that is held up has arrived: it takes effect even if its client leaves meanwhile. A body that cannot be
+            // read shows when it is used.
+            let _ = body.read().await;
+        }
         plan.pause(Phase::Before).await;
         let extent = match plan.ending {
             Ending::Drop(Phase::Before) => return End::Drop,

@@ -13,6 +13,7 @@ mod creates;
 mod drain;
 mod fairness;
 mod fixture;
+mod held;
 mod idle;
 mod noop_worker;
 mod pickup;
@@ -20,7 +21,7 @@ mod stats;
 mod stock;
 
 /// The sections, in the order they run.
-const SECTIONS: [&str; 5] = ["pickup", "drain", "creates", "fairness", "idle"];
+const SECTIONS: [&str; 6] = ["pickup", "drain", "creates", "fairness", "held", "idle"];
 
 fn main() {
     let arguments: Vec<String> = std::env::args()
@@ -58,6 +59,7 @@ fn main() {
             "drain" => runtime.block_on(drain::run()),
             "creates" => runtime.block_on(creates::run()),
             "fairness" => runtime.block_on(fairness::run()),
+            "held" => runtime.block_on(held::run()),
             "idle" => runtime.block_on(idle::run()),
             other => unreachable!("{other} has no benchmark"),
         }

@@ -11,7 +11,7 @@ use shared::{
     clock::SystemClock,
     config::PruneConfig,
     db::{Db, Role},
-    domain::{SyncReport, Verb, WorkerId},
+    domain::{SyncReport, Verb, WorkerId, ZooidDomain},
     queue::{ClaimedSync, EngineConfig},
 };
 use tokio_util::sync::CancellationToken;
@@ -24,6 +24,16 @@ pub const ARGUMENT: &str = "noop-worker";
 
 /// Starts one in this process.
 pub async fn start(db: Db, slots: usize, stop: CancellationToken) -> RunningWorker {
+    start_for(db, vec![fixture::domain()], slots, stop).await
+}
+
+/// Starts one that serves these targets.
+pub async fn start_for(
+    db: Db,
+    targets: Vec<ZooidDomain>,
+    slots: usize,
+    stop: CancellationToken,
+) -> RunningWorker {
     let id: WorkerId = format!("noop-{}-{}", std::process::id(), rand::random::<u32>())
         .parse()
         .unwrap();
@@ -31,7 +41,7 @@ pub async fn start(db: Db, slots: usize, stop: CancellationToken) -> RunningWork
         engine: EngineConfig {
             worker: id,
             slots,
-            targets: vec![fixture::domain()],
+            targets,
             lease: Duration::from_secs(10),
             crash_budget: 3,
             policy: POLICY,

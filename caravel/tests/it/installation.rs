@@ -1,6 +1,6 @@
 //! A database, a zooid and the variables that bring Caravel's processes together with them.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use futures::{StreamExt as _, stream};
@@ -21,8 +21,6 @@ use crate::wait::until;
 /// What the relays are subdomains of.
 pub const RELAY_DOMAIN: &str = "relays.example.com";
 
-const SECRETS_KEY: [u8; 32] = [7; 32];
-
 pub struct Installation {
     pub sim: ZooidSim,
     pub admin: Keys,
@@ -33,6 +31,9 @@ pub struct Installation {
 }
 
 impl Installation {
+    /// Seals what `create_relays` makes, and is the key of its processes unless another one is set.
+    pub const SECRETS_KEY: [u8; 32] = [7; 32];
+
     /// A zooid, and nothing of Caravel yet.
     pub async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
@@ -59,14 +60,33 @@ impl Installation {
 
     /// A Caravel program of this installation, in an environment that has nothing else.
     pub fn program(&self, arguments: &[&str]) -> Command {
-        let mut command = program(arguments);
+        self.at_home(program(arguments))
+    }
+
+    /// The same, started by another program.
+    pub fn program_under(&self, starter: &[&str], arguments: &[&str]) -> Command {
+        let mut command = Command::new(starter[0]);
+        command.args(&starter[1..]).env_clear();
+        command.arg(env!("CARGO_BIN_EXE_caravel")).args(arguments);
+        self.at_home(command)
+    }
+
+    /// A worker of the chaos harness: something happens to it when it comes to a step.
+    pub fn doomed_worker(&self, step: &str, action: &str, relay: &str) -> Process {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_chaos"));
+        command.arg("child-worker").env_clear();
+        command.args(["--step", step, "--action", action, "--relay", relay]);
+        Process::spawn(self.at_home(command))
+    }
+
+    fn at_home(&self, mut command: Command) -> Command {
         command
             .current_dir(self.folder.path())
             .env(
                 "DATABASE_URL",
                 format!("sqlite://{}", self.database().display()),
             )
-            .env("CARAVEL_SECRETS_KEY", hex::encode(SECRETS_KEY))
+            .env("CARAVEL_SECRETS_KEY", hex::encode(Self::SECRETS_KEY))
             .env("RELAY_DOMAIN", RELAY_DOMAIN)
             .env("SERVER_URL", Client::SERVER_URL)
             .env("SERVER_PORT", "0")
@@ -92,7 +112,12 @@ impl Installation {
     pub async fn api(&self) -> (Process, Client) {
         let mut api = Process::spawn(self.program(&["api"]));
         let url = api.printed("listening on ").await;
-        (api, Client::sign_in(&url, self.tenant.clone()).await)
+        (api, self.tenant_at(&url).await)
+    }
+
+    /// The tenant as a client of the API at `url`.
+    pub async fn tenant_at(&self, url: &str) -> Client {
+        Client::sign_in(url, self.tenant.clone()).await
     }
 
     /// API and worker in one process, and the tenant as its client.
@@ -100,7 +125,12 @@ impl Installation {
         let mut process = Process::spawn(self.program(&["serve"]));
         let url = process.printed("listening on ").await;
         process.printed("worker ").await;
-        (process, Client::sign_in(&url, self.tenant.clone()).await)
+        (process, self.tenant_at(&url).await)
+    }
+
+    /// Where its processes run.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     /// Where the database is. Its folder does not exist before a process made it.
@@ -131,7 +161,10 @@ pub fn program(arguments: &[&str]) -> Command {
 pub async fn create_relays(installation: &Installation, db: &Db, count: usize) -> Vec<Relay> {
     let context = Context {
         clock: Arc::new(SystemClock),
-        sealer: Sealer::new(SecretsKey::from_bytes(&SECRETS_KEY), Vec::new()),
+        sealer: Sealer::new(
+            SecretsKey::from_bytes(&Installation::SECRETS_KEY),
+            Vec::new(),
+        ),
         entropy: Entropy::from_system(),
         max_attempts: 25,
     };

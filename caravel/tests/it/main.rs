@@ -2,16 +2,25 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod backup;
+mod chaos;
 mod client;
+mod command;
 mod configuration;
 mod demo;
 mod drain;
 mod edits;
 mod fleet;
+mod fsync;
 mod installation;
 mod keys;
+mod lease;
+mod operator_shell;
+mod poison;
+mod power_cut;
 mod process;
 mod repair;
 mod retry;
+mod rotation;
 mod story;
 mod wait;

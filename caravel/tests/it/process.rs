@@ -20,6 +20,7 @@ pub enum Signal {
     Kill,
     Terminate,
     Interrupt,
+    Continue,
 }
 
 impl Signal {
@@ -28,6 +29,7 @@ impl Signal {
             Self::Kill => "KILL",
             Self::Terminate => "TERM",
             Self::Interrupt => "INT",
+            Self::Continue => "CONT",
         }
     }
 }
@@ -77,6 +79,11 @@ impl Process {
             .status()
             .unwrap();
         assert!(sent.success());
+    }
+
+    /// Whether it has ended by now.
+    pub fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
     }
 
     /// Waits for its end, and answers the rest of what it printed.

@@ -36,7 +36,7 @@ pub use database::{DatabaseConfig, Synchronous};
 pub use limits::{LimitsConfig, Network};
 pub use log::{LogConfig, LogFormat};
 pub use operations::{PruneConfig, WatchConfig};
-pub use program::{ApiConfig, ServeConfig, WorkerConfig};
+pub use program::{ActingConfig, ApiConfig, ExplainConfig, ServeConfig, ShellConfig, WorkerConfig};
 pub use queue::{QueueConfig, RetryConfig};
 pub use reader::{ConfigError, ConfigErrors};
 pub use render::{BlossomStorage, LiveKitConfig, S3Config};

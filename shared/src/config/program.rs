@@ -65,6 +65,41 @@ pub struct WorkerConfig {
     pub warnings: Vec<String>,
 }
 
+/// The configuration of an operator's command: it works on the database alone.
+#[derive(Debug, Clone)]
+pub struct ShellConfig {
+    /// Logging.
+    pub log: LogConfig,
+    /// The database.
+    pub database: DatabaseConfig,
+    /// The budget of the jobs it enqueues.
+    pub retry: RetryConfig,
+    /// How long workers may be silent.
+    pub lease: Duration,
+}
+
+/// The configuration of an operator's command that changes something.
+#[derive(Debug, Clone)]
+pub struct ActingConfig {
+    /// What every operator's command needs.
+    pub shell: ShellConfig,
+    /// Signs previews; seals secrets anew.
+    pub sealer: Sealer,
+}
+
+/// The configuration of the command that explains a relay.
+#[derive(Debug, Clone)]
+pub struct ExplainConfig {
+    /// What every operator's command needs.
+    pub shell: ShellConfig,
+    /// Tells whether secrets in a relay's configuration have changed.
+    pub sealer: Sealer,
+    /// Where relays store blobs, as far as this host was told: it only shows what workers send.
+    pub storage: BlossomStorage,
+    /// The calls that relays offer, as far as this host was told.
+    pub livekit: Option<LiveKitConfig>,
+}
+
 /// The configuration of API and worker in one process.
 #[derive(Debug, Clone)]
 pub struct ServeConfig {
@@ -185,6 +220,70 @@ fn check_deadline(reader: &mut Reader<'_>) -> Read<()> {
         other: WORKER_LEASE_SECONDS.name,
         rule: "a call must end before the lease does",
     }))
+}
+
+impl ShellConfig {
+    /// Reads what an operator's command needs.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is missing or malformed, at once.
+    pub fn load(source: &Source) -> Result<Self, ConfigErrors> {
+        Reader::load(source, Self::read)
+    }
+
+    fn read(reader: &mut Reader<'_>) -> Read<Self> {
+        let log = LogConfig::read(reader);
+        let database = DatabaseConfig::read(reader);
+        let retry = RetryConfig::read(reader);
+        let lease = reader.seconds(&WORKER_LEASE_SECONDS);
+        Ok(Self {
+            log: log?,
+            database: database?,
+            retry: retry?,
+            lease: lease?,
+        })
+    }
+}
+
+impl ActingConfig {
+    /// Reads what an operator's command needs that changes something.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is missing or malformed, at once.
+    pub fn load(source: &Source) -> Result<Self, ConfigErrors> {
+        Reader::load(source, |reader| {
+            let shell = ShellConfig::read(reader);
+            let sealer = read_sealer(reader);
+            Ok(Self {
+                shell: shell?,
+                sealer: sealer?,
+            })
+        })
+    }
+}
+
+impl ExplainConfig {
+    /// Reads what explaining a relay needs.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is missing or malformed, at once.
+    pub fn load(source: &Source) -> Result<Self, ConfigErrors> {
+        Reader::load(source, |reader| {
+            let shell = ShellConfig::read(reader);
+            let sealer = read_sealer(reader);
+            let storage = BlossomStorage::read(reader);
+            let livekit = LiveKitConfig::read_optional(reader);
+            Ok(Self {
+                shell: shell?,
+                sealer: sealer?,
+                storage: storage?,
+                livekit: livekit?,
+            })
+        })
+    }
 }
 
 impl ServeConfig {

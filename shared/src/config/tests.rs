@@ -472,6 +472,18 @@ fn former_secrets_keys_still_open() {
 }
 
 #[test]
+fn an_operators_command_needs_nothing_but_the_database_and_no_key_before_it_is_used() {
+    let nothing = Source::default();
+
+    assert!(ShellConfig::load(&nothing).is_ok());
+    assert_eq!(
+        ActingConfig::load(&nothing).unwrap_err().to_string(),
+        "the configuration cannot be used:\n  \
+         CARAVEL_SECRETS_KEY is missing: expected 32 bytes as base64 or as 64 hexadecimal digits"
+    );
+}
+
+#[test]
 fn debug_shows_no_secret_and_the_redactor_knows_them_all() {
     let secrets = [
         ("LIVEKIT_API_KEY", "devkey-1"),

@@ -64,6 +64,12 @@ impl Sealer {
         Self { current, previous }
     }
 
+    /// The [`SecretsKey::key_id`] of the current key: what everything sealed from now on names.
+    #[must_use]
+    pub fn key_id(&self) -> &str {
+        self.current.key_id()
+    }
+
     /// Encrypts `plain` and binds it to `aad`, which names the owner (for example `relay/<id>/secret`): a sealed value
     /// that is copied to another owner does not open there.
     ///

@@ -76,6 +76,18 @@ pub enum OpenError {
         #[source]
         source: sqlx::Error,
     },
+    /// There is no database, and this was not to make one.
+    #[error("there is no database {path}")]
+    Absent {
+        /// Where it should be.
+        path: PathBuf,
+    },
+    /// Another version of Caravel works on the database, or worked on it last.
+    #[error("the database {path} has the schema of another version of Caravel than this program")]
+    OtherVersion {
+        /// The database file.
+        path: PathBuf,
+    },
     /// A migration failed, or the file was written by a newer version.
     #[error("cannot bring the schema of {path} up to date")]
     Migrate {
@@ -169,8 +181,37 @@ fn base(options: &DatabaseOptions) -> SqliteConnectOptions {
 }
 
 fn open_error(options: &DatabaseOptions, source: sqlx::Error) -> OpenError {
-    OpenError::Open {
-        path: options.path.clone(),
-        source,
+    let path = options.path.clone();
+    match path.try_exists() {
+        Ok(false) => OpenError::Absent { path },
+        Ok(true) | Err(_) => OpenError::Open { path, source },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_connection_that_may_write_syncs_each_commit_and_a_reader_cannot_write() {
+        let folder = tempfile::tempdir().unwrap();
+        let options = DatabaseOptions {
+            path: folder.path().join("caravel.db"),
+            synchronous: Synchronous::Full,
+            role: Role::Interactive,
+        };
+
+        // FULL is 2 (<https://sqlite.org/pragma.html#pragma_synchronous>).
+        for create in [Create::IfMissing, Create::Never] {
+            let mut writer = writer(&options, create).await.unwrap();
+            let synchronous: i64 = sqlx::query_scalar("PRAGMA synchronous")
+                .fetch_one(&mut writer)
+                .await
+                .unwrap();
+            assert_eq!(synchronous, 2);
+        }
+        let readers = readers(&options).await.unwrap();
+        let written = sqlx::raw_sql("CREATE TABLE t (a)").execute(&readers).await;
+        assert!(written.is_err());
     }
 }

@@ -1,12 +1,17 @@
 //! Brings the schema up to date at start: apalis's tables first, then ours, under a lock between processes.
 //!
+//! Operators' commands run beside programs at work, and change no schema under them: they only look whether it is theirs.
+//!
 //! The lock is a file beside the database, so ten processes that start at once on an empty folder come up one after the
 //! other. apalis keeps its own record of migrations: both would otherwise claim `_sqlx_migrations`.
 
 use std::{fs::File, path::PathBuf};
 
 use apalis_sqlite::SqliteStorage;
-use sqlx::{Connection, migrate::Migrator};
+use sqlx::{
+    Connection,
+    migrate::{Migrate as _, Migrator},
+};
 
 use super::{
     advisory_lock::beside,
@@ -15,6 +20,8 @@ use super::{
 
 /// Our migrations, compiled in.
 static MIGRATIONS: Migrator = sqlx::migrate!("../migrations");
+/// Where sqlx records which of ours have run.
+const RECORD: &str = "_sqlx_migrations";
 
 /// Creates the folder and file where missing and runs every migration that has not run yet.
 pub(super) async fn migrate(options: &DatabaseOptions) -> Result<(), OpenError> {
@@ -33,6 +40,31 @@ pub(super) async fn migrate(options: &DatabaseOptions) -> Result<(), OpenError> 
         path: options.path.clone(),
         source,
     })?;
+    connection.close().await.map_err(|source| OpenError::Open {
+        path: options.path.clone(),
+        source,
+    })
+}
+
+/// Whether every migration has run, and none that this program does not know. Changes nothing.
+pub(super) async fn check(options: &DatabaseOptions) -> Result<(), OpenError> {
+    let mut connection = connect::writer(options, Create::Never).await?;
+    // A database without that table was never Caravel's.
+    let applied = connection
+        .list_applied_migrations(RECORD)
+        .await
+        .unwrap_or_default();
+    let known = MIGRATIONS
+        .iter()
+        .map(|migration| (migration.version, &migration.checksum));
+    if !known.eq(applied
+        .iter()
+        .map(|migration| (migration.version, &migration.checksum)))
+    {
+        return Err(OpenError::OtherVersion {
+            path: options.path.clone(),
+        });
+    }
     connection.close().await.map_err(|source| OpenError::Open {
         path: options.path.clone(),
         source,

@@ -4,6 +4,7 @@
 //! configured (FULL unless an operator says otherwise); readers cannot write. All writes go through [`Db::write`].
 
 mod advisory_lock;
+mod backup;
 mod checkpoint;
 mod connect;
 mod guard;
@@ -22,6 +23,7 @@ use tokio::sync::broadcast;
 pub use sqlx::Error as SqlError;
 
 pub use crate::config::Synchronous;
+pub use backup::{BackupError, back_up};
 pub use checkpoint::{CheckpointError, WalLimits, WalState};
 pub use connect::{DatabaseOptions, FileIdentity, OpenError, Role};
 pub use wake::{WakeKind, WakeListener};
@@ -57,6 +59,19 @@ impl Db {
     /// When the folder or file cannot be made, is no SQLite database, or a migration fails.
     pub async fn open(options: DatabaseOptions) -> Result<Self, OpenError> {
         migrate::migrate(&options).await?;
+        Self::start(options).await
+    }
+
+    /// Opens the database beside the programs that work on it: it must be there, and its schema must be this program's.
+    ///
+    /// # Errors
+    /// When there is no database, another version of Caravel made its schema, or SQLite refuses to open it.
+    pub async fn join(options: DatabaseOptions) -> Result<Self, OpenError> {
+        migrate::check(&options).await?;
+        Self::start(options).await
+    }
+
+    async fn start(options: DatabaseOptions) -> Result<Self, OpenError> {
         let identity = FileIdentity::of(&options.path)?;
         let readers = connect::readers(&options).await?;
         let (notify, _) = broadcast::channel(NOTIFY_CAPACITY);

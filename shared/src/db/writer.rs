@@ -272,6 +272,7 @@ impl WriterTask {
             let ticket = self.ticket.acquire(PATIENCE).await;
             let tx = begin(&self.options, self.connection.take()).await;
             let began = Instant::now();
+            tracing::trace!(target: "caravel::step", step = "write.begun");
             let (committed, connection) = Group::new(tx).run(first, calls).await;
             drop((ticket, lane));
             (committed, connection, began)
@@ -280,6 +281,7 @@ impl WriterTask {
             Ok((ran, staged)) => {
                 metrics::observe_commit(began - lined_up, began.elapsed());
                 self.connection = Some(connection);
+                tracing::trace!(target: "caravel::step", step = "write.committed");
                 self.announce(staged);
                 for call in ran {
                     call.answer(Ok(()));
@@ -351,6 +353,7 @@ impl Group {
                 return self.lost(error);
             }
         }
+        tracing::trace!(target: "caravel::step", step = "write.ran");
         match self.tx.connection().execute(sqlx::query("COMMIT")).await {
             Ok(_) => (Ok((self.ran, self.staged)), self.tx.into_connection()),
             Err(error) => self.lost(error),

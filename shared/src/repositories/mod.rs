@@ -16,6 +16,7 @@ pub mod relay_sync;
 pub(crate) mod relay_sync_filter;
 pub mod request;
 mod row;
+pub mod sealed;
 pub mod tenant;
 
 use chrono::{DateTime, Utc};

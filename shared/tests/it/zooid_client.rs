@@ -836,3 +836,14 @@ async fn a_probe_is_content_with_any_relay_but_not_with_a_refusal() {
     assert_eq!(refused.kind, FailureKind::KeyNotAllowed);
     assert_eq!(down.kind, FailureKind::Unreachable);
 }
+
+#[tokio::test]
+async fn a_probe_is_content_with_a_relay_whose_file_was_half_written() {
+    let zooid = Fixture::start().await;
+    let relay = zooid.created().await;
+    zooid.sim.break_file(relay.id.as_str(), 40).unwrap();
+
+    let said = zooid.client.probe(&relay.id, Duration::from_secs(5)).await;
+
+    said.unwrap();
+}

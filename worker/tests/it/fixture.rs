@@ -4,7 +4,7 @@ use std::{future::Future, sync::Arc, time::Duration};
 
 use chrono::DateTime;
 use shared::{
-    clock::ManualClock,
+    clock::{ManualClock, SharedClock},
     command::{Command, Context, Entropy, Trace},
     config::PruneConfig,
     crypto::{Sealer, SecretsKey},
@@ -76,6 +76,22 @@ impl Fixture {
         H: Fn(ClaimedSync) -> F + Clone + Send + Sync + 'static,
         F: Future<Output = SyncReport> + Send + 'static,
     {
+        let clock = Arc::new(self.clock.clone());
+        self.start_by(clock, slots, drain, handler).await
+    }
+
+    /// The same with a clock of the test's own.
+    pub async fn start_by<H, F>(
+        &self,
+        clock: SharedClock,
+        slots: usize,
+        drain: Duration,
+        handler: H,
+    ) -> RunningWorker
+    where
+        H: Fn(ClaimedSync) -> F + Clone + Send + Sync + 'static,
+        F: Future<Output = SyncReport> + Send + 'static,
+    {
         let policy = RetryPolicy {
             max_attempts: 5,
             base: Duration::from_mins(1),
@@ -102,7 +118,6 @@ impl Fixture {
             },
             drain,
         };
-        let clock = Arc::new(self.clock.clone());
         worker::start(self.db.clone(), clock, config, handler, self.stop.clone())
             .await
             .unwrap()

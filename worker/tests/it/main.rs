@@ -8,5 +8,6 @@ mod installation;
 mod outage;
 mod running;
 mod settings;
+mod supervision;
 mod targets;
 mod watching;

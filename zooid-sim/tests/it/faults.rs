@@ -203,6 +203,26 @@ async fn a_call_hangs_until_released_and_a_later_one_hangs_anew() {
 }
 
 #[tokio::test]
+async fn a_call_that_hangs_is_applied_although_its_client_has_left() {
+    let harness = start().await;
+    let hang = Effect::Hang {
+        cap_ms: 60_000,
+        phase: Phase::Before,
+    };
+    harness.sim.inject(Fault::new(hang)).unwrap();
+    let request = harness.signed_request("POST", "/relay/a");
+    let request = request.timeout(Duration::from_millis(300));
+
+    let left = request.body(relay("a").to_string()).send().await;
+    assert!(left.unwrap_err().is_timeout());
+    assert_eq!(harness.sim.config("a"), None);
+    harness.sim.release();
+
+    harness.until_in_flight(0).await;
+    assert!(harness.sim.config("a").is_some());
+}
+
+#[tokio::test]
 async fn a_hang_ends_at_its_cap() {
     let harness = start().await;
     let hang = Effect::Hang {

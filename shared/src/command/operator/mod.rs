@@ -7,6 +7,7 @@ mod bulk;
 mod queue;
 mod reconcile;
 mod relay;
+mod rotate;
 mod target;
 
 use chrono::{DateTime, Utc};
@@ -14,6 +15,7 @@ use serde_json::Value;
 
 pub use bulk::BulkPreview;
 pub use queue::QueueAction;
+pub use rotate::{Refused, Rotation};
 pub use target::TargetAction;
 
 use super::{Context, Trace};
