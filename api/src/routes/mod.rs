@@ -7,6 +7,7 @@ mod members;
 mod operator;
 mod operator_actions;
 mod plans;
+mod reference;
 mod relay_sync;
 mod relays;
 mod tenants;
@@ -76,6 +77,7 @@ pub fn router(state: ApiState) -> Router {
 fn routes() -> Vec<Route> {
     [
         health::routes(),
+        reference::routes(),
         plans::routes(),
         identity::routes(),
         tenants::routes(),

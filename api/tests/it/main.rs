@@ -18,6 +18,7 @@ mod operator_actions;
 mod operator_reads;
 mod pages;
 mod plan_rules;
+mod reference;
 mod relay_status;
 mod relay_sync;
 mod relays;

@@ -30,7 +30,12 @@ async fn the_description_has_every_route_and_every_code() {
     assert_eq!(operations, described);
     let codes = &description["components"]["schemas"]["Error"]["x-codes"];
     for code in CODES {
-        assert_eq!(codes[code.code]["status"], code.status.as_u16(), "{}", code.code);
+        assert_eq!(
+            codes[code.code]["status"],
+            code.status.as_u16(),
+            "{}",
+            code.code
+        );
         assert_eq!(codes[code.code]["meaning"], code.meaning);
     }
 }
@@ -41,7 +46,10 @@ async fn the_page_needs_nothing_from_elsewhere() {
 
     let answer = api.get("/docs").send_raw().await;
 
-    let policy = answer.headers()["content-security-policy"].to_str().unwrap().to_owned();
+    let policy = answer.headers()["content-security-policy"]
+        .to_str()
+        .unwrap()
+        .to_owned();
     assert!(policy.starts_with("default-src 'none'"), "{policy}");
     let page = answer.text().await.unwrap();
     assert!(page.contains("openapi.json"));
