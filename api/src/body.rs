@@ -20,13 +20,21 @@ impl<S: Sync, T: JsonInput> FromRequest<S> for Json<T> {
 
     async fn from_request(request: Request, _: &S) -> Result<Self, ApiError> {
         let bytes = read(request.into_body()).await?;
-        let body = if bytes.trim_ascii().is_empty() {
-            Value::Object(serde_json::Map::new())
-        } else {
-            serde_json::from_slice(&bytes).map_err(ApiError::JsonInvalid)?
-        };
-        Ok(Self(T::from_json(&body)?))
+        parse(&bytes).map(Self)
     }
+}
+
+/// The input in a body. No body at all is an empty object.
+///
+/// # Errors
+/// [`ApiError::JsonInvalid`], or the rule that the input breaks.
+pub fn parse<T: JsonInput>(bytes: &[u8]) -> Result<T, ApiError> {
+    let body = if bytes.trim_ascii().is_empty() {
+        Value::Object(serde_json::Map::new())
+    } else {
+        serde_json::from_slice(bytes).map_err(ApiError::JsonInvalid)?
+    };
+    Ok(T::from_json(&body)?)
 }
 
 /// Reads a body of at most [`BODY_MAX_BYTES`].

@@ -3,7 +3,7 @@
 //! Invariant: no answer is without a body, and but for [`Metrics`], files and event streams it is JSON; clients take a bare 2xx for a failure.
 
 use axum::response::{IntoResponse, Response};
-use http::header::{CONTENT_TYPE, LOCATION};
+use http::header::{CONTENT_TYPE, ETAG, LOCATION};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use serde::Serialize;
 use shared::watch;
@@ -48,19 +48,41 @@ impl<T: Serialize> Data<T> {
 
     /// 201 with `value`, which from now on is found at `url`.
     pub fn created(value: T, url: &str) -> Self {
-        let created = Self {
+        Self {
             status: StatusCode::CREATED,
             ..Self::ok(value)
-        };
-        match HeaderValue::from_str(url) {
-            Ok(url) => created.with(LOCATION, url),
-            Err(_) => created,
+        }
+        .with(LOCATION, url)
+    }
+
+    /// 202 with `value` as it is now; what becomes of it is found at `url`.
+    pub fn accepted(value: T, url: &str) -> Self {
+        Self {
+            status: StatusCode::ACCEPTED,
+            ..Self::ok(value)
+        }
+        .with(LOCATION, url)
+    }
+
+    /// The same with another value.
+    pub fn map<U>(self, value: impl FnOnce(T) -> U) -> Data<U> {
+        Data {
+            value: value(self.value),
+            status: self.status,
+            headers: self.headers,
         }
     }
 
-    /// The same with a header.
-    pub fn with(mut self, name: HeaderName, value: HeaderValue) -> Self {
-        self.headers.insert(name, value);
+    /// With an entity tag, quotes included.
+    pub fn tagged(self, tag: &str) -> Self {
+        self.with(ETAG, tag)
+    }
+
+    /// With a header; one that cannot be a header is left out.
+    pub fn with(mut self, name: HeaderName, value: impl TryInto<HeaderValue>) -> Self {
+        if let Ok(value) = value.try_into() {
+            self.headers.insert(name, value);
+        }
         self
     }
 }

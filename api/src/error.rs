@@ -4,6 +4,7 @@
 
 use std::borrow::Cow;
 use std::error::Error;
+use std::time::Duration;
 
 use axum::response::{IntoResponse, Response};
 use http::header::RETRY_AFTER;
@@ -16,6 +17,8 @@ use shared::watch::Unready;
 
 use crate::auth::Rejection;
 use crate::data;
+use crate::limits::{BUSY_PASSES, Refused};
+use crate::members::MembersUnavailable;
 
 /// A code that clients can rely on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,18 +59,26 @@ codes! {
         NOT_FOUND = "not-found", NOT_FOUND, "there is no such route, plan, tenant or relay";
         METHOD_NOT_ALLOWED = "method-not-allowed", METHOD_NOT_ALLOWED, "the route has other methods, which `Allow` lists";
         BODY_TOO_LARGE = "body-too-large", PAYLOAD_TOO_LARGE, "the body is longer than 64 KiB";
+        URL_TOO_LONG = "url-too-long", URI_TOO_LONG, "path and query are longer than 4096 bytes";
+        HEADER_TOO_LARGE = "header-too-large", REQUEST_HEADER_FIELDS_TOO_LARGE, "the header is longer than 16 KiB";
+        REQUEST_TIMEOUT = "request-timeout", REQUEST_TIMEOUT, "the request was not complete, or not answered, within 45 seconds";
+        RATE_LIMITED = "rate-limited", TOO_MANY_REQUESTS, "too many requests of this key or address; ask again after `Retry-After` seconds";
+        BUSY = "busy", SERVICE_UNAVAILABLE, "more requests are being handled than the server can; ask again after `Retry-After` seconds";
         SUBDOMAIN_EXISTS = "subdomain-exists", UNPROCESSABLE_ENTITY, "another relay has this `subdomain` under the same `zooid_domain`";
         CUSTOM_DOMAIN_EXISTS = "custom-domain-exists", UNPROCESSABLE_ENTITY, "another relay has this `custom_domain`";
         PUBKEY_EXISTS = "pubkey-exists", UNPROCESSABLE_ENTITY, "there is a tenant with this key already";
         TENANT_UNKNOWN = "tenant-unknown", UNPROCESSABLE_ENTITY, "the relay's tenant has never signed in: `POST /tenants` comes first";
         FILTER_INVALID = "filter-invalid", UNPROCESSABLE_ENTITY, "a filter has a value that cannot be, or is not known where that matters";
         RELAY_DELINQUENT = "relay-delinquent", UNPROCESSABLE_ENTITY, "a relay that is off for want of payment cannot be reactivated by its tenant";
+        PRECONDITION_FAILED = "precondition-failed", PRECONDITION_FAILED, "the relay is no longer what `If-Match` says";
+        IDEMPOTENCY_KEY_REUSED = "idempotency-key-reused", UNPROCESSABLE_ENTITY, "the `Idempotency-Key` was used for another body";
         RELAY_QUARANTINED = "relay-quarantined", CONFLICT, "a quarantined relay is sent again only once it is released";
         RELAY_IN_STEP = "relay-in-step", CONFLICT, "the relay is in step: there is nothing to try again";
         TARGET_UNKNOWN = "target-unknown", NOT_FOUND, "no worker serves this target, and no relay is served by it";
         BULK_TOKEN_INVALID = "bulk-token-invalid", UNPROCESSABLE_ENTITY, "`token` is of another action or filter, or older than an hour";
         BULK_CHANGED = "bulk-changed", CONFLICT, "far more or fewer relays match than `expected`; the answer's `affected` says how many";
         INTERNAL = "internal", INTERNAL_SERVER_ERROR, "something is wrong on our side; the log has it under the answer's `x-request-id`";
+        MEMBERS_UNAVAILABLE = "members-unavailable", SERVICE_UNAVAILABLE, "zooid does not tell the members of the relay just now; ask again after `Retry-After` seconds";
         UNAVAILABLE = "unavailable", SERVICE_UNAVAILABLE, "the write was not carried out and can be repeated after `Retry-After` seconds";
         DATABASE_REPLACED = "database-replaced", SERVICE_UNAVAILABLE, "not ready: the database file is not the one that was opened";
         DATABASE_UNWRITABLE = "database-unwritable", SERVICE_UNAVAILABLE, "not ready: no commit goes through";
@@ -89,6 +100,10 @@ codes! {
         "custom-domain-invalid", "`custom_domain` is no public host name, or one of ours";
         "plan-unknown", "`plan_id` is none of the plans";
         "plan-feature", "`blossom_enabled` or `livekit_enabled` is on and the plan does not include it";
+        "plan-members", "the relay has more members than the plan allows; `error` has both numbers";
+        "relay-limit", "the tenant has as many relays as a tenant can have (`TENANT_MAX_RELAYS`)";
+        "idempotency-key-invalid", "the `Idempotency-Key` is not 1 to 255 visible characters";
+        "if-match-invalid", "`If-Match` is neither `*` nor a list of entity tags";
         "icon-invalid", "`info_icon` is no http or https URL";
         "return-url-invalid", "`return_url` is no http or https URL";
         "nwc-url-invalid", "`nwc_url` is no wallet connection (NIP-47)";
@@ -96,8 +111,11 @@ codes! {
     }
 }
 
-/// Seconds until a lost write is worth repeating: the writer recovers within one.
-const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("1");
+/// When a lost write is worth repeating: the writer recovers within a second.
+const WRITER_RECOVERS: Duration = Duration::from_secs(1);
+
+/// When it is worth asking zooid again that gave no answer and did not say when.
+const ZOOID_RECOVERS: Duration = Duration::from_secs(5);
 
 /// A request that was not carried out.
 #[derive(Debug, thiserror::Error)]
@@ -144,6 +162,12 @@ pub enum ApiError {
     /// The query was not answered.
     #[error(transparent)]
     Query(#[from] QueryError),
+    /// It is too much.
+    #[error(transparent)]
+    Refused(#[from] Refused),
+    /// zooid does not tell who the members of a relay are.
+    #[error(transparent)]
+    Members(#[from] MembersUnavailable),
     /// This process is not ready.
     #[error(transparent)]
     Unready(#[from] Unready),
@@ -165,6 +189,7 @@ struct Answer {
     sentence: String,
     field: Option<Cow<'static, str>>,
     affected: Option<u64>,
+    retry_after: Option<Duration>,
 }
 
 /// The envelope of failure.
@@ -188,6 +213,14 @@ impl Answer {
             sentence: sentence.into(),
             field: None,
             affected: None,
+            retry_after: None,
+        }
+    }
+
+    fn after(self, wait: Duration) -> Self {
+        Self {
+            retry_after: Some(wait),
+            ..self
         }
     }
 
@@ -244,8 +277,34 @@ impl Answer {
                 QueryError::NotFound { entity, id: _ } => Self::not_found(entity),
                 QueryError::Database(_) => Self::internal(),
             },
+            ApiError::Refused(refused) => Self::of_refused(*refused),
+            ApiError::Members(unavailable) => Self::new(
+                MEMBERS_UNAVAILABLE,
+                "The members of this relay cannot be read just now. Please try again in a moment.",
+            )
+            .after(unavailable.retry_after().unwrap_or(ZOOID_RECOVERS)),
             ApiError::Unready(unready) => Self::of_unready(unready),
             ApiError::Metrics(_) | ApiError::Encode(_) | ApiError::Panicked => Self::internal(),
+        }
+    }
+
+    fn of_refused(refused: Refused) -> Self {
+        match refused {
+            Refused::Url => Self::new(URL_TOO_LONG, "This address is too long."),
+            Refused::Header => {
+                Self::new(HEADER_TOO_LARGE, "The header of this request is too long.")
+            }
+            Refused::Rate { retry_after } => Self::new(
+                RATE_LIMITED,
+                format!(
+                    "Too many requests. Please try again in {} seconds.",
+                    retry_after.as_secs()
+                ),
+            )
+            .after(retry_after),
+            Refused::Busy => Self::new(BUSY, "There is too much to do just now. Please try again.")
+                .after(BUSY_PASSES),
+            Refused::Timeout => Self::new(REQUEST_TIMEOUT, "The request took too long."),
         }
     }
 
@@ -257,7 +316,7 @@ impl Answer {
             Unready::WorkerSilent => WORKER_SILENT,
             Unready::QueueLate(_) => QUEUE_LATE,
         };
-        Self::new(code, format!("Not ready: {unready}."))
+        Self::new(code, format!("Not ready: {unready}.")).after(WRITER_RECOVERS)
     }
 
     fn of_command(error: &CommandError) -> Self {
@@ -274,6 +333,14 @@ impl Answer {
                 value: _,
             } => Self::already_exists(field),
             CommandError::Rule(rule) => Self::of_rule(rule),
+            CommandError::RelayChanged(_) => Self::new(
+                PRECONDITION_FAILED,
+                "This relay has changed since you read it. Please look at it again.",
+            ),
+            CommandError::RequestKeyReused => Self::new(
+                IDEMPOTENCY_KEY_REUSED,
+                "This Idempotency-Key was used for another request. Please use a new one.",
+            ),
             CommandError::RelayDelinquent(_) => Self::new(
                 RELAY_DELINQUENT,
                 "This relay is off because a payment is missing. It comes back once that is settled.",
@@ -305,7 +372,8 @@ impl Answer {
             CommandError::Write(_) => Self::new(
                 UNAVAILABLE,
                 "The change could not be saved just now. Please try again.",
-            ),
+            )
+            .after(WRITER_RECOVERS),
         }
     }
 
@@ -316,6 +384,7 @@ impl Answer {
             sentence: rule.message.clone(),
             field: Some(rule.field.into()),
             affected: None,
+            retry_after: None,
         }
     }
 
@@ -368,10 +437,10 @@ impl IntoResponse for ApiError {
         // Strings and a number always are JSON.
         let body = serde_json::to_vec(&envelope).unwrap_or_default();
         let mut response = data::json(answer.status, body);
-        if answer.status == StatusCode::SERVICE_UNAVAILABLE {
+        if let Some(wait) = answer.retry_after {
             response
                 .headers_mut()
-                .insert(RETRY_AFTER, RETRY_AFTER_SECONDS);
+                .insert(RETRY_AFTER, HeaderValue::from(wait.as_secs().max(1)));
         }
         response
     }

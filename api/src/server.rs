@@ -1,6 +1,7 @@
 //! The listening side: takes connections until told to stop, then sees the requests under way through.
 
 use std::io;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use axum::serve::ListenerExt as _;
@@ -31,8 +32,17 @@ pub async fn serve(
         state.feed().run(state.db(), &stop).await;
         std::future::pending::<()>().await;
     };
-    let serving = axum::serve(listener, router(state.clone()))
-        .with_graceful_shutdown(stop.clone().cancelled_owned());
+    let stopped = {
+        let (state, stop) = (state.clone(), stop.clone());
+        async move {
+            stop.cancelled().await;
+            // Those who only wait for news would keep us from ending.
+            state.following().close();
+        }
+    };
+    // Limits are about addresses, too.
+    let service = router(state.clone()).into_make_service_with_connect_info::<SocketAddr>();
+    let serving = axum::serve(listener, service).with_graceful_shutdown(stopped);
     let out_of_patience = async {
         stop.cancelled().await;
         tokio::time::sleep(GRACE).await;

@@ -12,9 +12,13 @@ use shared::domain::{Malformed, Pubkey, Rules};
 use shared::query::Query;
 use shared::query::operator::Viewpoint;
 use shared::watch::Health;
-use shared::zooid::Preview;
+use shared::zooid::{Preview, ZooidClientError};
 
+use crate::auth::VerifiedTokens;
 use crate::feed::Feed;
+use crate::following::Following;
+use crate::limits::Limits;
+use crate::members::Members;
 use crate::role::{Role, Roles};
 
 /// The shared state of the API. Clones are handles on the same.
@@ -35,28 +39,41 @@ struct Shared {
     allow_origins: AllowOrigins,
     session_lifetime: Duration,
     feed: Feed,
+    limits: Limits,
+    verified: VerifiedTokens,
+    members: Members,
+    following: Following,
+    tenant_max_relays: Option<u32>,
     db: Db,
     health: Health,
     metrics_token: Option<SecretText>,
 }
 
-/// The configuration names something that the domain does not accept.
+/// The API cannot be set up as configured.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot use {variable}")]
-pub struct StateError {
-    variable: &'static str,
-    #[source]
-    source: Malformed,
+pub enum StateError {
+    /// A value is none that the domain accepts.
+    #[error("cannot use {variable}")]
+    Malformed {
+        /// The variable that has it.
+        variable: &'static str,
+        /// The rule.
+        #[source]
+        source: Malformed,
+    },
+    /// zooid cannot be called.
+    #[error(transparent)]
+    Zooid(#[from] ZooidClientError),
 }
 
 impl ApiState {
     /// The API on `db`, as configured.
     ///
     /// # Errors
-    /// When the key of an admin or a reader is none after all.
+    /// When the key of an admin or a reader is none after all, or TLS cannot be initialised.
     pub fn new(config: &ApiConfig, db: Db, clock: SharedClock) -> Result<Self, StateError> {
         let roles = Roles::new(&config.server)
-            .map_err(|(variable, source)| StateError { variable, source })?;
+            .map_err(|(variable, source)| StateError::Malformed { variable, source })?;
         let query = Query::new(&db);
         let context = Context {
             clock: Arc::clone(&clock),
@@ -77,6 +94,11 @@ impl ApiState {
                 own_host: config.server.url.url().host_str().map(str::to_owned),
                 reserved_subdomains: Vec::new(),
             },
+            tenant_max_relays: config.server.tenant_max_relays,
+            following: Following::new(&db),
+            limits: Limits::new(config.server.limits.clone()),
+            verified: VerifiedTokens::default(),
+            members: Members::new(config, &clock)?,
             health: Health::new(db.clone(), Arc::clone(&clock)),
             db,
             clock,
@@ -145,6 +167,11 @@ impl ApiState {
         &self.0.base_url
     }
 
+    /// The URL under which clients find `path`.
+    pub(crate) fn url_of(&self, path: &str) -> String {
+        format!("{}{path}", self.base_url().as_str().trim_end_matches('/'))
+    }
+
     pub(crate) fn auth(&self) -> AuthConfig {
         self.0.auth
     }
@@ -162,6 +189,31 @@ impl ApiState {
     /// What event streams are told.
     pub(crate) fn feed(&self) -> &Feed {
         &self.0.feed
+    }
+
+    /// The most relays that a tenant can create; `None` for no limit.
+    pub(crate) fn tenant_max_relays(&self) -> Option<u32> {
+        self.0.tenant_max_relays
+    }
+
+    /// How much clients may use of the API.
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.0.limits
+    }
+
+    /// The session headers whose signature was found right.
+    pub(crate) fn verified(&self) -> &VerifiedTokens {
+        &self.0.verified
+    }
+
+    /// Where relays are followed on their way to zooid.
+    pub(crate) fn following(&self) -> &Following {
+        &self.0.following
+    }
+
+    /// The members of relays, as zooid knows them.
+    pub(crate) fn members(&self) -> &Members {
+        &self.0.members
     }
 
     pub(crate) fn allow_origins(&self) -> &AllowOrigins {

@@ -2,15 +2,18 @@
 
 mod nip98;
 mod session;
+mod verified;
 
 use axum::extract::Request;
 
 pub use nip98::{Form, Rejection};
 pub use session::{Session, cookie, cookie_that_ends, of_cookie, role_of};
+pub use verified::VerifiedTokens;
 
 use crate::body;
 use crate::error::ApiError;
 use crate::state::ApiState;
+use shared::config::AuthMode;
 use shared::domain::Pubkey;
 
 /// Somebody who proved to hold a key.
@@ -40,6 +43,7 @@ pub async fn authenticate(state: &ApiState, request: &mut Request) -> Result<Ide
         state.base_url(),
         state.auth(),
         state.clock().now(),
+        state.verified(),
     )
     .map_err(ApiError::Unauthorized)?;
     if let Some(payload) = &signer.payload {
@@ -49,6 +53,18 @@ pub async fn authenticate(state: &ApiState, request: &mut Request) -> Result<Ide
         }
         *request.body_mut() = bytes.into();
     }
+    match state.auth().mode {
+        AuthMode::Compatible => {}
+        AuthMode::Strict => {
+            let used = state.command().use_event(signer.event, signer.expires_at);
+            if !used.await? {
+                return Err(ApiError::Unauthorized(Rejection::Used));
+            }
+        }
+    }
+    state
+        .limits()
+        .count_key(&signer.pubkey, state.clock().monotonic())?;
     Ok(Identity {
         pubkey: signer.pubkey,
         form: signer.form,

@@ -16,6 +16,8 @@ use shared::config::{AuthConfig, AuthMode, BaseUrl};
 use shared::domain::Pubkey;
 use url::Url;
 
+use super::VerifiedTokens;
+
 /// Longest `Authorization` header that is looked at, in bytes. A signed event takes about 700.
 const HEADER_MAX_BYTES: usize = 4096;
 
@@ -53,6 +55,10 @@ pub struct Signer {
     pub pubkey: Pubkey,
     /// What it signed for.
     pub form: Form,
+    /// The id of the event, as hex.
+    pub event: String,
+    /// Until when it is accepted, in Unix seconds.
+    pub expires_at: i64,
     /// The SHA-256 that the body must have, as hex; any body will do when `None`.
     pub payload: Option<String>,
 }
@@ -96,6 +102,9 @@ pub enum Rejection {
     /// The id or the signature is wrong.
     #[error("the id or the signature of the event is wrong")]
     Signature,
+    /// The event was used before, where each may be used once.
+    #[error("the event was used before")]
+    Used,
     /// The event is for another body.
     #[error("the payload tag is not the hash of the body")]
     Payload,
@@ -111,8 +120,10 @@ pub fn verify(
     base: &BaseUrl,
     auth: AuthConfig,
     now: DateTime<Utc>,
+    verified: &VerifiedTokens,
 ) -> Result<Signer, Rejection> {
-    let event = decode(headers)?;
+    let json = decode(headers)?;
+    let event: Event = serde_json::from_slice(&json).map_err(|_| Rejection::Json)?;
     if event.kind != Kind::HttpAuth {
         return Err(Rejection::Kind);
     }
@@ -137,12 +148,23 @@ pub fn verify(
     if !is_recent(event.created_at.as_secs(), max_age, now) {
         return Err(Rejection::Time);
     }
-    // Tens of microseconds: not worth another thread.
-    event.verify().map_err(|_| Rejection::Signature)?;
+    let lifetime = i64::try_from(max_age.as_secs()).unwrap_or(i64::MAX);
+    let created_at = i64::try_from(event.created_at.as_secs()).unwrap_or(i64::MAX);
+    let expires_at = created_at.saturating_add(lifetime);
+    if !verified.contains(&json) {
+        // Tens of microseconds: not worth another thread.
+        event.verify().map_err(|_| Rejection::Signature)?;
+        match form {
+            Form::Session => verified.remember(&json, expires_at, now.timestamp()),
+            Form::Request => {}
+        }
+    }
     let pubkey = Pubkey::try_from(event.pubkey).map_err(|_| Rejection::Signature)?;
     Ok(Signer {
         pubkey,
         form,
+        event: event.id.to_hex(),
+        expires_at,
         payload: tag(&event, "payload").map(str::to_owned),
     })
 }
@@ -153,7 +175,7 @@ pub fn is_payload(payload: &str, body: &[u8]) -> bool {
     hex::encode(Sha256::digest(body)).eq_ignore_ascii_case(payload)
 }
 
-fn decode(headers: &HeaderMap) -> Result<Event, Rejection> {
+fn decode(headers: &HeaderMap) -> Result<Vec<u8>, Rejection> {
     let mut values = headers.get_all(AUTHORIZATION).iter();
     let (Some(value), None) = (values.next(), values.next()) else {
         return Err(Rejection::Header);
@@ -166,8 +188,7 @@ fn decode(headers: &HeaderMap) -> Result<Event, Rejection> {
     if !scheme.eq_ignore_ascii_case("nostr") {
         return Err(Rejection::Scheme);
     }
-    let json = BASE64.decode(token.trim()).map_err(|_| Rejection::Base64)?;
-    serde_json::from_slice(&json).map_err(|_| Rejection::Json)
+    BASE64.decode(token.trim()).map_err(|_| Rejection::Base64)
 }
 
 /// The value of the first tag of this name.

@@ -1,12 +1,16 @@
 //! All routes, one file for each group of endpoints.
 
+mod billing;
 mod dashboard;
 mod events;
 mod health;
 mod identity;
+mod members;
 mod operator;
 mod operator_actions;
 mod plans;
+mod reference;
+mod relay_sync;
 mod relays;
 mod tenants;
 
@@ -20,6 +24,7 @@ pub use crate::access::Access;
 use crate::compression;
 use crate::cors;
 use crate::error::ApiError;
+use crate::limits;
 use crate::route::Route;
 use crate::state::ApiState;
 use crate::trace;
@@ -61,6 +66,10 @@ pub fn router(state: ApiState) -> Router {
             ApiError::Panicked.into_response()
         }))
         .layer(compression::layer())
+        .layer(axum::middleware::from_fn_with_state(
+            state.clone(),
+            limits::enforce,
+        ))
         .layer(cors::layer(state.allow_origins()))
         .layer(axum::middleware::from_fn_with_state(
             state.clone(),
@@ -72,10 +81,14 @@ pub fn router(state: ApiState) -> Router {
 fn routes() -> Vec<Route> {
     [
         health::routes(),
+        reference::routes(),
         plans::routes(),
         identity::routes(),
         tenants::routes(),
         relays::routes(),
+        relay_sync::routes(),
+        members::routes(),
+        billing::routes(),
         operator::routes(),
         operator_actions::routes(),
         events::routes(),

@@ -1,15 +1,19 @@
 //! `/relays`: the desired state of each relay, and what became of it.
 
 use serde::Serialize;
-use shared::domain::{Activity, CreateRelayInput, Relay, UpdateRelayInput};
-use shared::repositories::Pagination;
+use serde_json::Value;
+use shared::command::{ChangeTerms, Changed, CreateTerms, Created, RelayChange};
+use shared::domain::{Activity, CreateRelayInput, Pubkey, Relay, UpdateRelayInput};
 use shared::repositories::relay::RelayFilter;
 
 use crate::access::{Admin, AdminAccess, Caller, OwnerOrAdmin, RelayAccess, Signed};
 use crate::body::Json;
+use crate::conditions::{IfMatch, Keyed};
 use crate::data::Data;
 use crate::error::ApiError;
 use crate::filters::Filters;
+use crate::page::{NEWEST_FIRST, OLDEST_FIRST, PageQuery};
+use crate::prefer::{PREFERENCE_APPLIED, Wait};
 use crate::route::Route;
 use crate::state::ApiState;
 use crate::trace::RequestTrace;
@@ -32,79 +36,165 @@ pub(super) fn routes() -> Vec<Route> {
 async fn list(
     state: ApiState,
     _: AdminAccess,
-    filters: Filters,
+    (query, filters): (PageQuery, Filters),
+) -> Result<Data<Vec<Relay>>, ApiError> {
+    let tenant = filters.get("tenant")?;
+    list_of(&state, tenant, &query, &filters).await
+}
+
+/// The relays that pass the filters of a request: of all, or of one tenant.
+pub(super) async fn list_of(
+    state: &ApiState,
+    tenant: Option<Pubkey>,
+    query: &PageQuery,
+    filters: &Filters,
 ) -> Result<Data<Vec<Relay>>, ApiError> {
     let filter = RelayFilter {
-        tenant: filters.get("tenant")?,
+        tenant,
         zooid_domain: filters.get("zooid_domain")?,
         status: filters.get("status")?,
         sync_state: filters.get("sync_state")?,
+        plan_id: filters.get("plan_id")?,
     };
-    let relays = state
-        .query()
-        .list_relays(&filter, &Pagination::all())
-        .await?;
-    Ok(Data::ok(relays))
+    let wanted = query.read(filters, OLDEST_FIRST)?;
+    let relays = state.query().list_relays(&filter, &wanted.page).await?;
+    Ok(wanted.answer(state, relays, |relay| relay.id.to_string()))
 }
 
+/// A relay, or the JSON of one as it was when a repeated request created it.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum RelayView {
+    Now(Box<Relay>),
+    Then(Value),
+}
+
+impl RelayView {
+    fn now(relay: Box<Relay>) -> Data<Self> {
+        let tag = relay.entity_tag();
+        Data::ok(Self::Now(relay)).tagged(&tag)
+    }
+}
+
+/// Creates a relay, once for each idempotency key of the signer. Admins create beyond the limit of a tenant.
 async fn create(
     state: ApiState,
     caller: Caller,
-    (RequestTrace(trace), Json(input)): (RequestTrace, Json<CreateRelayInput>),
-) -> Result<Data<Relay>, ApiError> {
+    (RequestTrace(trace), wait, keyed): (RequestTrace, Wait, Keyed<CreateRelayInput>),
+) -> Result<Data<RelayView>, ApiError> {
+    let (input, request) = keyed.into_parts(caller.pubkey(), "POST /relays");
     let tenant_pubkey = caller.acting_for(input.tenant_pubkey)?;
     let input = CreateRelayInput {
         tenant_pubkey: Some(tenant_pubkey),
         ..input
     };
     let new = input.validate(state.rules())?;
-    let relay = state.command().create_relay(trace, new).await?;
-    let base = state.base_url().as_str().trim_end_matches('/');
-    let url = format!("{base}/relays/{}", relay.id);
-    Ok(Data::created(relay, &url))
+    let terms = CreateTerms {
+        max_relays: state.tenant_max_relays().filter(|_| !caller.is_admin()),
+        request,
+    };
+    match state.command().request_relay(trace, new, terms).await? {
+        Created::Relay(relay) => {
+            let url = state.url_of(&format!("/relays/{}", relay.id));
+            let created = |relay: Box<Relay>| {
+                let tag = relay.entity_tag();
+                Data::created(RelayView::Now(relay), &url).tagged(&tag)
+            };
+            after_waiting(&state, wait, relay, created).await
+        }
+        Created::Before(json) => {
+            let then: Value = serde_json::from_str(&json).map_err(ApiError::Encode)?;
+            let id = then["id"].as_str().unwrap_or_default();
+            let url = state.url_of(&format!("/relays/{id}"));
+            Ok(Data::created(RelayView::Then(then), &url))
+        }
+    }
 }
 
-async fn show(_: ApiState, relay: RelayAccess, (): ()) -> Result<Data<Relay>, ApiError> {
-    Ok(Data::ok(relay.into_relay()))
+async fn show(_: ApiState, relay: RelayAccess, (): ()) -> Result<Data<RelayView>, ApiError> {
+    Ok(RelayView::now(Box::new(relay.into_relay())))
 }
 
 /// Changes the fields that the body names and no others: clients send one toggle a request, several at a time.
 async fn update(
     state: ApiState,
     relay: RelayAccess,
-    (RequestTrace(trace), Json(input)): (RequestTrace, Json<UpdateRelayInput>),
-) -> Result<Data<Relay>, ApiError> {
+    (trace, version, wait, Json(input)): (RequestTrace, IfMatch, Wait, Json<UpdateRelayInput>),
+) -> Result<Data<RelayView>, ApiError> {
     let patch = input.validate(state.rules())?;
-    let relay = state
-        .command()
-        .update_relay(trace, relay.into_id(), patch)
-        .await?;
-    Ok(Data::ok(relay))
+    let change = RelayChange::Update(patch);
+    carry_out(&state, relay, (trace, version, wait), change).await
 }
 
 async fn deactivate(
     state: ApiState,
     relay: RelayAccess,
-    RequestTrace(trace): RequestTrace,
-) -> Result<Data<Relay>, ApiError> {
-    let relay = state
-        .command()
-        .deactivate_relay(trace, relay.into_id())
-        .await?;
-    Ok(Data::ok(relay))
+    terms: (RequestTrace, IfMatch, Wait),
+) -> Result<Data<RelayView>, ApiError> {
+    carry_out(&state, relay, terms, RelayChange::Deactivate).await
 }
 
 async fn reactivate(
     state: ApiState,
     relay: RelayAccess,
-    RequestTrace(trace): RequestTrace,
-) -> Result<Data<Relay>, ApiError> {
+    terms: (RequestTrace, IfMatch, Wait),
+) -> Result<Data<RelayView>, ApiError> {
     let asked_by = relay.asked_by();
-    let relay = state
-        .command()
-        .activate_relay(trace, relay.into_id(), asked_by)
-        .await?;
-    Ok(Data::ok(relay))
+    carry_out(&state, relay, terms, RelayChange::Activate(asked_by)).await
+}
+
+/// Changes a relay. zooid is asked for its members only where the plan would allow fewer than now, and while nothing is
+/// being written; with the number known, the change is tried once more.
+async fn carry_out(
+    state: &ApiState,
+    relay: RelayAccess,
+    (RequestTrace(trace), IfMatch(version), wait): (RequestTrace, IfMatch, Wait),
+    change: RelayChange,
+) -> Result<Data<RelayView>, ApiError> {
+    let id = relay.into_id();
+    let command = state.command();
+    let mut terms = ChangeTerms {
+        version,
+        members: None,
+    };
+    loop {
+        let changed = command
+            .change_relay(trace.clone(), id.clone(), change.clone(), terms.clone())
+            .await?;
+        match changed {
+            Changed::Relay(relay) => {
+                return after_waiting(state, wait, relay, RelayView::now).await;
+            }
+            Changed::MembersWanted(relay) => {
+                let members = state.members().of(&relay).await?.len();
+                terms.members = Some(members.try_into().unwrap_or(u64::MAX));
+            }
+        }
+    }
+}
+
+/// Answers as `done` does, at once or when zooid has accepted the relay's generation or refused it for good. When neither
+/// happens in time: 202, with where to look.
+async fn after_waiting(
+    state: &ApiState,
+    Wait(wait): Wait,
+    relay: Box<Relay>,
+    done: impl Fn(Box<Relay>) -> Data<RelayView>,
+) -> Result<Data<RelayView>, ApiError> {
+    let Some(wait) = wait else {
+        return Ok(done(relay));
+    };
+    let (id, generation) = (relay.id, relay.generation.get());
+    let is_settled = state.following().settled(&id, generation, wait).await?;
+    let relay = Box::new(state.query().get_relay(&id).await?);
+    let answer = if is_settled {
+        done(relay)
+    } else {
+        let url = state.url_of(&format!("/relays/{id}/sync"));
+        let tag = relay.entity_tag();
+        Data::accepted(RelayView::Now(relay), &url).tagged(&tag)
+    };
+    Ok(answer.with(PREFERENCE_APPLIED, &format!("wait={}", wait.as_secs())))
 }
 
 #[derive(Serialize)]
@@ -116,12 +206,14 @@ struct ActivityLog {
 async fn activity(
     state: ApiState,
     relay: RelayAccess,
-    (): (),
+    (query, filters): (PageQuery, Filters),
 ) -> Result<Data<ActivityLog>, ApiError> {
-    let page = Pagination::first(ACTIVITY_MAX);
+    let mut wanted = query.read(&filters, NEWEST_FIRST)?;
+    wanted.page.limit.get_or_insert(ACTIVITY_MAX);
     let activity = state
         .query()
-        .list_activity_for_relay(&relay.into_id(), &page)
+        .list_activity_for_relay(&relay.into_id(), &wanted.page)
         .await?;
-    Ok(Data::ok(ActivityLog { activity }))
+    let page = wanted.answer(&state, activity, |activity| activity.seq.to_string());
+    Ok(page.map(|activity| ActivityLog { activity }))
 }

@@ -1,14 +1,18 @@
 //! `/tenants`: the people who own relays.
 
 use shared::domain::{CreateTenantInput, Relay, Tenant, UpdateTenantInput};
-use shared::repositories::Pagination;
+use shared::repositories::tenant::TenantCursor;
 
 use crate::access::{Admin, AdminAccess, Caller, Signed, TenantAccess, TenantOrAdmin};
 use crate::body::Json;
 use crate::data::Data;
 use crate::error::ApiError;
+use crate::filters::Filters;
+use crate::page::{OLDEST_FIRST, PageQuery};
 use crate::route::Route;
 use crate::state::ApiState;
+
+use super::relays;
 
 pub(super) fn routes() -> Vec<Route> {
     vec![
@@ -20,10 +24,16 @@ pub(super) fn routes() -> Vec<Route> {
     ]
 }
 
-async fn list(state: ApiState, _: AdminAccess, (): ()) -> Result<Data<Vec<Tenant>>, ApiError> {
-    Ok(Data::ok(
-        state.query().list_tenants(&Pagination::all()).await?,
-    ))
+async fn list(
+    state: ApiState,
+    _: AdminAccess,
+    (query, filters): (PageQuery, Filters),
+) -> Result<Data<Vec<Tenant>>, ApiError> {
+    let wanted = query.read(&filters, OLDEST_FIRST)?;
+    let tenants = state.query().list_tenants(&wanted.page).await?;
+    Ok(wanted.answer(&state, tenants, |tenant| {
+        TenantCursor::of(tenant).to_string()
+    }))
 }
 
 /// Creates the signer's tenant, or answers the one there is: clients call it at every sign-in, and always read 200.
@@ -57,10 +67,7 @@ async fn update(
 async fn list_relays(
     state: ApiState,
     tenant: TenantAccess,
-    (): (),
+    (query, filters): (PageQuery, Filters),
 ) -> Result<Data<Vec<Relay>>, ApiError> {
-    let pubkey = tenant.into_pubkey();
-    Ok(Data::ok(
-        state.query().list_relays_for_tenant(&pubkey).await?,
-    ))
+    relays::list_of(&state, Some(tenant.into_pubkey()), &query, &filters).await
 }

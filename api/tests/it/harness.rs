@@ -186,15 +186,29 @@ impl Api {
             .collect()
     }
 
+    /// Commands on the same file through connections of their own, as another process has them.
+    pub async fn another_process(&self) -> Command {
+        let options = DatabaseOptions {
+            path: self.db.path().to_owned(),
+            synchronous: Synchronous::Normal,
+            role: Role::Interactive,
+        };
+        self.command_on(Db::open(options).await.unwrap())
+    }
+
     /// Commands on the same database, for what has no route.
     pub fn command(&self) -> Command {
+        self.command_on(self.db.clone())
+    }
+
+    fn command_on(&self, db: Db) -> Command {
         let context = Context {
             clock: Arc::new(self.clock.clone()),
             sealer: Sealer::new(SecretsKey::from_bytes(&SECRETS_KEY), Vec::new()),
             entropy: Entropy::seeded(1),
             max_attempts: 25,
         };
-        Command::new(self.db.clone(), context)
+        Command::new(db, context)
     }
 
     /// Whether the bytes of the database, the write-ahead log included, contain `text`.

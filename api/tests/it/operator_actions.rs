@@ -1,5 +1,7 @@
 //! What operators do over HTTP: who may, what is answered, and what is on record.
 
+use std::time::Duration;
+
 use nostr::key::Keys;
 use serde_json::{Value, json};
 
@@ -147,6 +149,8 @@ async fn all_that_match_are_previewed_and_then_acted_upon_once() {
     let api = start().await;
     for subdomain in ["one", "two", "three"] {
         api.relay(subdomain).await;
+        // Ids ascend from one millisecond to the next.
+        api.clock.advance(Duration::from_millis(1));
     }
     arrange(&api, &GIVEN_UP).await;
     let request = json!({"action": "retry", "filter": {"state": "failed", "q": "t"}});

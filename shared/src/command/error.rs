@@ -28,6 +28,12 @@ pub enum CommandError {
     /// A rule that depends on the present state is broken.
     #[error(transparent)]
     Rule(#[from] ValidationError),
+    /// The relay is not of the version that the change was meant for.
+    #[error("relay {0} has changed since it was read")]
+    RelayChanged(RelayId),
+    /// The idempotency key was used for a request with another body.
+    #[error("the idempotency key stands for another request")]
+    RequestKeyReused,
     /// A relay that is off for want of payment stays off for its tenant.
     #[error("relay {0} is delinquent, its tenant cannot activate it")]
     RelayDelinquent(RelayId),

@@ -11,6 +11,7 @@ mod error;
 pub mod operator;
 mod origin;
 pub mod relay;
+pub mod relay_request;
 pub mod relay_status;
 mod relay_sync;
 pub mod tenant;
@@ -23,6 +24,7 @@ pub use dashboard_session::SignedIn;
 pub use entropy::Entropy;
 pub use error::CommandError;
 pub use origin::{AskedBy, Trace};
+pub use relay_request::{ChangeTerms, Changed, CreateTerms, Created, RelayChange, Version};
 
 use crate::{clock::SharedClock, crypto::Sealer, db::Db, domain::Activity};
 

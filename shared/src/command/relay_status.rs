@@ -41,6 +41,17 @@ impl Command {
             .await
     }
 
+    /// Turns a relay on that is off for want of payment, and no other: a payment revives nothing that its owner turned off.
+    ///
+    /// # Errors
+    /// [`CommandError::RelayUnknown`].
+    pub async fn settle_relay(&self, trace: Trace, id: RelayId) -> Result<Relay, CommandError> {
+        let context = Arc::clone(&self.context);
+        self.db
+            .write(async move |tx: &mut WriteTx| settle(tx, &context, &trace, &id).await)
+            .await
+    }
+
     /// Turns a relay on.
     ///
     /// # Errors
@@ -85,6 +96,23 @@ pub async fn mark_delinquent(
     id: &RelayId,
 ) -> Result<Relay, CommandError> {
     turn_off(tx, context, trace, id, RelayStatus::Delinquent).await
+}
+
+/// Turns a relay on that is off for want of payment, and no other.
+///
+/// # Errors
+/// As [`Command::settle_relay`].
+pub async fn settle(
+    tx: &mut WriteTx,
+    context: &Context,
+    trace: &Trace,
+    id: &RelayId,
+) -> Result<Relay, CommandError> {
+    let relay = get(tx, id).await?;
+    match relay.status {
+        RelayStatus::Active | RelayStatus::Inactive => Ok(relay),
+        RelayStatus::Delinquent => activate(tx, context, trace, id, AskedBy::Admin).await,
+    }
 }
 
 /// Turns a relay on.

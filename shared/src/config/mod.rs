@@ -13,6 +13,7 @@
 
 mod base_url;
 mod database;
+mod limits;
 mod list;
 mod log;
 mod operations;
@@ -32,6 +33,7 @@ mod tests;
 
 pub use base_url::BaseUrl;
 pub use database::{DatabaseConfig, Synchronous};
+pub use limits::{LimitsConfig, Network};
 pub use log::{LogConfig, LogFormat};
 pub use operations::{PruneConfig, WatchConfig};
 pub use program::{ActingConfig, ApiConfig, ExplainConfig, ServeConfig, ShellConfig, WorkerConfig};

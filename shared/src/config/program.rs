@@ -143,6 +143,17 @@ impl ApiConfig {
             lease: lease?,
         })
     }
+
+    /// A redactor that knows every secret in here that zooid, or something on the way to it, may send back.
+    #[must_use]
+    pub fn redactor(&self) -> Redactor {
+        let secrets: Vec<_> = self
+            .targets
+            .iter()
+            .filter_map(|target| Some(target.zooid.as_ref()?.signing_key.secret()))
+            .collect();
+        Redactor::new(secrets.iter().map(SecretText::expose))
+    }
 }
 
 impl WorkerConfig {

@@ -7,13 +7,14 @@ use nostr::key::PublicKey;
 use nostr::nips::nip19::FromBech32 as _;
 use url::{Origin, Url};
 
-use super::BaseUrl;
 use super::list::comma_list;
 use super::reader::{Read, Reader};
 use super::variable::{
     AUTH_MODE, AUTH_SESSION_SECONDS, DASHBOARD_SESSION_SECONDS, SERVER_ADMIN_PUBKEYS,
     SERVER_ALLOW_ORIGINS, SERVER_HOST, SERVER_PORT, SERVER_READONLY_PUBKEYS, SERVER_URL,
+    TENANT_MAX_RELAYS,
 };
+use super::{BaseUrl, LimitsConfig};
 
 /// The API server.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,6 +33,10 @@ pub struct ServerConfig {
     pub auth: AuthConfig,
     /// How long somebody stays signed in at the dashboard.
     pub dashboard_session: Duration,
+    /// How much clients may use of it.
+    pub limits: LimitsConfig,
+    /// The most relays that a tenant can create; `None` for no limit.
+    pub tenant_max_relays: Option<u32>,
 }
 
 /// The origins that CORS lets in.
@@ -74,6 +79,8 @@ impl ServerConfig {
         let allow_origins = reader.optional(&SERVER_ALLOW_ORIGINS, AllowOrigins::parse);
         let auth = AuthConfig::read(reader);
         let dashboard_session = reader.seconds(&DASHBOARD_SESSION_SECONDS);
+        let limits = LimitsConfig::read(reader);
+        let tenant_max_relays = reader.whole(&TENANT_MAX_RELAYS);
         Ok(Self {
             url: url?,
             listen: SocketAddr::new(host?, port?),
@@ -82,6 +89,8 @@ impl ServerConfig {
             allow_origins: allow_origins?.unwrap_or(AllowOrigins::Only(Vec::new())),
             auth: auth?,
             dashboard_session: dashboard_session?,
+            limits: limits?,
+            tenant_max_relays: Some(tenant_max_relays?).filter(|most| *most > 0),
         })
     }
 }

@@ -88,6 +88,14 @@ variables! {
     AUTH_MODE: form(Some("compatible"), "compatible or strict");
     AUTH_SESSION_SECONDS: whole("900", 60, 86_400);
     DASHBOARD_SESSION_SECONDS: whole("43200", 60, 2_592_000);
+    SERVER_TRUSTED_PROXIES: form(
+        None,
+        "addresses, or networks such as 10.0.0.0/8, separated by commas",
+    );
+    SERVER_MAX_REQUESTS: whole("512", 1, 65_536);
+    RATE_LIMIT_KEY: whole("6000", 0, 1_000_000);
+    RATE_LIMIT_ADDRESS: whole("6000", 0, 1_000_000);
+    TENANT_MAX_RELAYS: whole("0", 0, 1_000_000);
 
     // Relays and their secrets.
     RELAY_DOMAIN: form(

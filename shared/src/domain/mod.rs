@@ -3,6 +3,7 @@
 //! Invariant: a value of a type in this module has passed the rule its type documents, whether it came from a client or from a row.
 
 mod activity;
+mod billing_input;
 mod bulk;
 mod dashboard_session;
 mod desired;
@@ -28,6 +29,7 @@ mod tenant;
 mod text;
 
 pub use activity::{Activity, ActivityType, ResourceType};
+pub use billing_input::{BillingIdInput, WalletErrorInput};
 pub use bulk::{BULK_RELAYS_MAX, BulkFilter, BulkInput, PreviewInput, SEARCH_MAX_CHARS};
 pub use dashboard_session::{DashboardSession, LinkInput, SessionScope};
 pub use desired::DesiredRelay;

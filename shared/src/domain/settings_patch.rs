@@ -141,7 +141,7 @@ impl SettingsPatch {
     }
 }
 
-fn check_text(
+pub(super) fn check_text(
     field: &'static str,
     text: &str,
     max_chars: usize,

@@ -6,7 +6,7 @@ use sqlx::{AssertSqlSafe, FromRow, Row as _, SqliteExecutor, sqlite::SqliteRow};
 use ulid::Ulid;
 
 use super::{
-    List, Pagination, Repository,
+    Direction, List, Pagination, Repository,
     columns::{Column, bind_all, column, insert_statement},
     row::parsed,
 };
@@ -199,6 +199,19 @@ pub async fn list_after<'e>(
     .await
 }
 
+/// The position of the newest activity in the log; 0 while there is none.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn last_seq<'e>(executor: impl SqliteExecutor<'e>) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar(
+        "SELECT coalesce(max(seq), 0)
+         FROM activity",
+    )
+    .fetch_one(executor)
+    .await
+}
+
 /// When the newest activity happened, in unix seconds; `None` while there is none.
 ///
 /// # Errors
@@ -226,21 +239,40 @@ impl List for Activity {
         relay: &RelayId,
         page: &Pagination<i64>,
     ) -> Result<Vec<Self>, sqlx::Error> {
-        sqlx::query_as(concat!(
-            "SELECT ",
-            columns!(),
-            " FROM activity
-              WHERE resource_type = 'relay'
-                AND resource_id = $1
-                AND seq < $2
-              ORDER BY seq DESC
-              LIMIT $3"
-        ))
-        .bind(relay.as_str())
-        .bind(page.after.unwrap_or(i64::MAX))
-        .bind(page.sql_limit())
-        .fetch_all(executor)
-        .await
+        let (statement, from_end) = match page.direction {
+            Direction::Forward => (
+                concat!(
+                    "SELECT ",
+                    columns!(),
+                    " FROM activity
+                      WHERE resource_type = 'relay'
+                        AND resource_id = $1
+                        AND seq < $2
+                      ORDER BY seq DESC
+                      LIMIT $3"
+                ),
+                i64::MAX,
+            ),
+            Direction::Backward => (
+                concat!(
+                    "SELECT ",
+                    columns!(),
+                    " FROM activity
+                      WHERE resource_type = 'relay'
+                        AND resource_id = $1
+                        AND seq > $2
+                      ORDER BY seq
+                      LIMIT $3"
+                ),
+                0,
+            ),
+        };
+        sqlx::query_as(statement)
+            .bind(relay.as_str())
+            .bind(page.after.unwrap_or(from_end))
+            .bind(page.sql_limit())
+            .fetch_all(executor)
+            .await
     }
 }
 

@@ -16,6 +16,7 @@ mod plans;
 pub mod relay;
 pub mod relay_sync;
 pub(crate) mod relay_sync_filter;
+pub mod request;
 mod row;
 pub mod sealed;
 pub mod tenant;
@@ -101,6 +102,15 @@ pub trait Update: Repository {
     ) -> impl Future<Output = Result<Self, StoreError>> + Send;
 }
 
+/// Which way a list is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Direction {
+    /// In its own order.
+    Forward,
+    /// From its end.
+    Backward,
+}
+
 /// Which part of a list to read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pagination<C> {
@@ -108,6 +118,8 @@ pub struct Pagination<C> {
     pub after: Option<C>,
     /// At most so many rows; all when `None`.
     pub limit: Option<u32>,
+    /// Which way.
+    pub direction: Direction,
 }
 
 impl<C> Pagination<C> {
@@ -117,6 +129,7 @@ impl<C> Pagination<C> {
         Self {
             after: None,
             limit: None,
+            direction: Direction::Forward,
         }
     }
 
@@ -126,6 +139,7 @@ impl<C> Pagination<C> {
         Self {
             after: None,
             limit: Some(limit),
+            direction: Direction::Forward,
         }
     }
 

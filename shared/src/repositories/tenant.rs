@@ -1,17 +1,19 @@
 //! The `tenant` table. The sealed wallet URL in it is written here and read by nobody but billing.
 
+use std::{fmt, str::FromStr};
+
 use chrono::{DateTime, Utc};
 use sqlx::{FromRow, Row as _, SqliteExecutor, sqlite::SqliteRow};
 
 use super::{
-    Create, FindById, List, Pagination, Repository, StoreError, Update,
+    Create, Direction, FindById, List, Pagination, Repository, StoreError, Update,
     columns::{Column, changed, column, insert, update},
     row::parsed,
 };
 use crate::{
     crypto::Sealed,
     db::WriteTx,
-    domain::{Pubkey, Tenant},
+    domain::{Malformed, Pubkey, Tenant},
 };
 
 /// The columns of a [`Tenant`], for a `SELECT`.
@@ -62,6 +64,41 @@ pub struct TenantCursor {
     pub pubkey: Pubkey,
 }
 
+impl TenantCursor {
+    /// The one that a page ends with whose last row is `tenant`.
+    #[must_use]
+    pub fn of(tenant: &Tenant) -> Self {
+        Self {
+            created_at: tenant.created_at,
+            pubkey: tenant.pubkey.clone(),
+        }
+    }
+}
+
+/// `<created_at>.<pubkey>`.
+impl fmt::Display for TenantCursor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.created_at, self.pubkey)
+    }
+}
+
+impl FromStr for TenantCursor {
+    type Err = Malformed;
+
+    fn from_str(text: &str) -> Result<Self, Malformed> {
+        let parsed = text.split_once('.').and_then(|(created_at, pubkey)| {
+            Some(Self {
+                created_at: created_at.parse().ok()?,
+                pubkey: pubkey.parse().ok()?,
+            })
+        });
+        parsed.ok_or(Malformed {
+            what: "cursor",
+            rule: "must be from the link to the next page",
+        })
+    }
+}
+
 impl List for Tenant {
     type Filter = ();
     type Cursor = TenantCursor;
@@ -72,21 +109,36 @@ impl List for Tenant {
         (): &(),
         page: &Pagination<TenantCursor>,
     ) -> Result<Vec<Self>, sqlx::Error> {
+        let (statement, from_end) = match page.direction {
+            Direction::Forward => (
+                concat!(
+                    select!(),
+                    "WHERE (created_at, pubkey) > ($1, $2)
+                     ORDER BY created_at, pubkey
+                     LIMIT $3"
+                ),
+                i64::MIN,
+            ),
+            Direction::Backward => (
+                concat!(
+                    select!(),
+                    "WHERE (created_at, pubkey) < ($1, $2)
+                     ORDER BY created_at DESC, pubkey DESC
+                     LIMIT $3"
+                ),
+                i64::MAX,
+            ),
+        };
         let (created_at, pubkey) = match &page.after {
             Some(last) => (last.created_at, last.pubkey.as_hex()),
-            None => (i64::MIN, ""),
+            None => (from_end, ""),
         };
-        sqlx::query_as(concat!(
-            select!(),
-            "WHERE (created_at, pubkey) > ($1, $2)
-             ORDER BY created_at, pubkey
-             LIMIT $3"
-        ))
-        .bind(created_at)
-        .bind(pubkey)
-        .bind(page.sql_limit())
-        .fetch_all(executor)
-        .await
+        sqlx::query_as(statement)
+            .bind(created_at)
+            .bind(pubkey)
+            .bind(page.sql_limit())
+            .fetch_all(executor)
+            .await
     }
 }
 

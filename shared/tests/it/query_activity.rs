@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 use shared::{
     domain::{Activity, ActivityType},
-    repositories::Pagination,
+    repositories::{Direction, Pagination},
 };
 
 use crate::fixture::{Fixture, START};
@@ -94,6 +94,7 @@ async fn a_relays_activities_are_its_own_newest_first_page_by_page() {
     let page = Pagination {
         after: Some(all[0].seq),
         limit: Some(1),
+        direction: Direction::Forward,
     };
     let second_page = fixture
         .query

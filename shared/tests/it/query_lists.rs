@@ -6,7 +6,7 @@ use shared::{
     command::Trace,
     domain::{Relay, RelayStatus, SyncState},
     query::QueryError,
-    repositories::{Pagination, relay::RelayFilter, tenant::TenantCursor},
+    repositories::{Direction, Pagination, relay::RelayFilter, tenant::TenantCursor},
 };
 
 use crate::fixture::{Fixture, new_relay, owner, stranger};
@@ -63,6 +63,7 @@ async fn relays_come_in_the_order_of_their_creation_page_by_page() {
     let page = Pagination {
         after: Some(first[2].id.clone()),
         limit: Some(3),
+        direction: Direction::Forward,
     };
     let second = fixture.query.list_relays(&filter, &page).await.unwrap();
 
@@ -182,6 +183,7 @@ async fn tenants_come_oldest_first_page_by_page() {
             pubkey: first.pubkey.clone(),
         }),
         limit: Some(5),
+        direction: Direction::Forward,
     };
     let rest = fixture.query.list_tenants(&page).await.unwrap();
 

@@ -17,7 +17,7 @@ use super::{
 use crate::{
     crypto::Sealed,
     db::WriteTx,
-    domain::{CustomDomain, Relay},
+    domain::{CustomDomain, Pubkey, Relay},
 };
 
 impl Repository for Relay {
@@ -64,6 +64,21 @@ pub async fn create(
         Err(error) if is_dangling(&error) => Err(StoreError::UnknownTenant(relay.tenant_pubkey)),
         Err(error) => Err(error),
     }
+}
+
+/// How many relays the tenant has.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn count_for_tenant(tx: &mut WriteTx, tenant: &Pubkey) -> Result<u32, sqlx::Error> {
+    sqlx::query_scalar(
+        "SELECT count(*)
+         FROM relay
+         WHERE tenant_pubkey = $1",
+    )
+    .bind(tenant.as_hex())
+    .fetch_one(&mut *tx)
+    .await
 }
 
 impl Update for Relay {

@@ -4,11 +4,11 @@ use sqlx::{FromRow, QueryBuilder, Row as _, SqliteExecutor, sqlite::SqliteRow};
 
 use crate::{
     domain::{
-        CustomDomain, Generation, Pubkey, Relay, RelayId, RelaySettings, RelayStatus, SyncState,
-        ZooidDomain,
+        CustomDomain, Generation, PlanId, Pubkey, Relay, RelayId, RelaySettings, RelayStatus,
+        SyncState, ZooidDomain,
     },
     repositories::{
-        FindById, List, Pagination,
+        Direction, FindById, List, Pagination,
         relay_sync::sync_joins,
         row::{parsed, undecodable},
     },
@@ -94,6 +94,8 @@ pub struct RelayFilter {
     pub status: Option<RelayStatus>,
     /// At this point on the way to zooid.
     pub sync_state: Option<SyncState>,
+    /// On this plan.
+    pub plan_id: Option<PlanId>,
 }
 
 impl List for Relay {
@@ -107,8 +109,19 @@ impl List for Relay {
         filter: &RelayFilter,
         page: &Pagination<RelayId>,
     ) -> Result<Vec<Self>, sqlx::Error> {
-        let mut query = QueryBuilder::new(concat!(select!(), "WHERE relay.id > "));
-        query.push_bind(page.after.as_ref().map_or("", RelayId::as_str).to_owned());
+        // Ids are letters and digits: every one lies between these.
+        let (compared, from_end, order) = match page.direction {
+            Direction::Forward => ("> ", "", " ORDER BY relay.id LIMIT "),
+            Direction::Backward => ("< ", "~", " ORDER BY relay.id DESC LIMIT "),
+        };
+        let mut query = QueryBuilder::new(concat!(select!(), "WHERE relay.id "));
+        query.push(compared);
+        query.push_bind(
+            page.after
+                .as_ref()
+                .map_or(from_end, RelayId::as_str)
+                .to_owned(),
+        );
         if let Some(tenant) = &filter.tenant {
             query.push(" AND relay.tenant_pubkey = ");
             query.push_bind(tenant.as_hex().to_owned());
@@ -125,7 +138,11 @@ impl List for Relay {
             query.push(" AND sync_state = ");
             query.push_bind(state.as_str());
         }
-        query.push(" ORDER BY relay.id LIMIT ");
+        if let Some(plan) = filter.plan_id {
+            query.push(" AND relay.plan_id = ");
+            query.push_bind(plan.as_str());
+        }
+        query.push(order);
         query.push_bind(page.sql_limit());
         query.build_query_as().fetch_all(executor).await
     }

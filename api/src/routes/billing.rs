@@ -1,0 +1,176 @@
+//! What clients ask of billing, and what the billing system, which is not part of Caravel, writes down here.
+//!
+//! Invariant: what it writes needs the request form. Whoever can turn relays off for want of payment rules the fleet.
+
+use shared::domain::{BillingIdInput, Pubkey, Relay, RelayId, Tenant, WalletErrorInput};
+
+use crate::access::{Operator, OperatorAccess, TenantAccess, TenantOrAdmin};
+use crate::body::Json;
+use crate::data::Data;
+use crate::error::ApiError;
+use crate::path::PathParam;
+use crate::route::Route;
+use crate::state::ApiState;
+use crate::trace::RequestTrace;
+
+pub(super) fn routes() -> Vec<Route> {
+    vec![
+        Route::get("/tenants/{pubkey}/invoices", TenantOrAdmin, list_invoices),
+        Route::get(
+            "/tenants/{pubkey}/invoices/draft",
+            TenantOrAdmin,
+            show_draft,
+        ),
+        Route::post("/tenants/{pubkey}/reconcile", TenantOrAdmin, reconcile),
+        Route::put("/tenants/{pubkey}/past-due", Operator, set_past_due),
+        Route::delete("/tenants/{pubkey}/past-due", Operator, clear_past_due),
+        Route::put("/tenants/{pubkey}/subscription", Operator, set_subscription),
+        Route::delete(
+            "/tenants/{pubkey}/subscription",
+            Operator,
+            clear_subscription,
+        ),
+        Route::put("/tenants/{pubkey}/nwc-error", Operator, set_nwc_error),
+        Route::delete("/tenants/{pubkey}/nwc-error", Operator, clear_nwc_error),
+        Route::put("/relays/{id}/delinquent", Operator, mark_delinquent),
+        Route::delete("/relays/{id}/delinquent", Operator, settle),
+        Route::put(
+            "/relays/{id}/subscription-item",
+            Operator,
+            set_subscription_item,
+        ),
+        Route::delete(
+            "/relays/{id}/subscription-item",
+            Operator,
+            clear_subscription_item,
+        ),
+    ]
+}
+
+/// Invoices are the billing system's: here there are none.
+async fn list_invoices(_: ApiState, _: TenantAccess, (): ()) -> Result<Data<[(); 0]>, ApiError> {
+    Ok(Data::ok([]))
+}
+
+/// Nor is there one being drafted.
+async fn show_draft(_: ApiState, _: TenantAccess, (): ()) -> Result<Data<()>, ApiError> {
+    Ok(Data::ok(()))
+}
+
+/// Clients ask for it after a payment, and read the tenant as billing has left it.
+async fn reconcile(
+    state: ApiState,
+    tenant: TenantAccess,
+    (): (),
+) -> Result<Data<Tenant>, ApiError> {
+    let pubkey = tenant.into_pubkey();
+    Ok(Data::ok(state.query().get_tenant(&pubkey).await?))
+}
+
+/// The tenant that a path names: 404 when there is none. Tenants are never deleted, so there still is one when we write.
+async fn named(state: &ApiState, PathParam(pubkey): PathParam<Pubkey>) -> Result<Pubkey, ApiError> {
+    Ok(state.query().get_tenant(&pubkey).await?.pubkey)
+}
+
+async fn set_past_due(
+    state: ApiState,
+    _: OperatorAccess,
+    tenant: PathParam<Pubkey>,
+) -> Result<Data<Tenant>, ApiError> {
+    let pubkey = named(&state, tenant).await?;
+    Ok(Data::ok(state.command().set_tenant_past_due(pubkey).await?))
+}
+
+async fn clear_past_due(
+    state: ApiState,
+    _: OperatorAccess,
+    tenant: PathParam<Pubkey>,
+) -> Result<Data<Tenant>, ApiError> {
+    let pubkey = named(&state, tenant).await?;
+    let tenant = state.command().clear_tenant_past_due(pubkey).await?;
+    Ok(Data::ok(tenant))
+}
+
+async fn set_subscription(
+    state: ApiState,
+    _: OperatorAccess,
+    (tenant, Json(input)): (PathParam<Pubkey>, Json<BillingIdInput>),
+) -> Result<Data<Tenant>, ApiError> {
+    let pubkey = named(&state, tenant).await?;
+    let tenant = state
+        .command()
+        .set_tenant_subscription(pubkey, input.id)
+        .await?;
+    Ok(Data::ok(tenant))
+}
+
+async fn clear_subscription(
+    state: ApiState,
+    _: OperatorAccess,
+    tenant: PathParam<Pubkey>,
+) -> Result<Data<Tenant>, ApiError> {
+    let pubkey = named(&state, tenant).await?;
+    let tenant = state.command().clear_tenant_subscription(pubkey).await?;
+    Ok(Data::ok(tenant))
+}
+
+async fn set_nwc_error(
+    state: ApiState,
+    _: OperatorAccess,
+    (tenant, Json(input)): (PathParam<Pubkey>, Json<WalletErrorInput>),
+) -> Result<Data<Tenant>, ApiError> {
+    let pubkey = named(&state, tenant).await?;
+    let tenant = state
+        .command()
+        .set_tenant_nwc_error(pubkey, input.message)
+        .await?;
+    Ok(Data::ok(tenant))
+}
+
+async fn clear_nwc_error(
+    state: ApiState,
+    _: OperatorAccess,
+    tenant: PathParam<Pubkey>,
+) -> Result<Data<Tenant>, ApiError> {
+    let pubkey = named(&state, tenant).await?;
+    let tenant = state.command().clear_tenant_nwc_error(pubkey).await?;
+    Ok(Data::ok(tenant))
+}
+
+async fn mark_delinquent(
+    state: ApiState,
+    _: OperatorAccess,
+    (PathParam(id), RequestTrace(trace)): (PathParam<RelayId>, RequestTrace),
+) -> Result<Data<Relay>, ApiError> {
+    let relay = state.command().mark_relay_delinquent(trace, id).await?;
+    Ok(Data::ok(relay))
+}
+
+async fn settle(
+    state: ApiState,
+    _: OperatorAccess,
+    (PathParam(id), RequestTrace(trace)): (PathParam<RelayId>, RequestTrace),
+) -> Result<Data<Relay>, ApiError> {
+    Ok(Data::ok(state.command().settle_relay(trace, id).await?))
+}
+
+async fn set_subscription_item(
+    state: ApiState,
+    _: OperatorAccess,
+    (PathParam(id), Json(input)): (PathParam<RelayId>, Json<BillingIdInput>),
+) -> Result<Data<Relay>, ApiError> {
+    let relay = state
+        .command()
+        .set_relay_subscription_item(id, input.id)
+        .await?;
+    Ok(Data::ok(relay))
+}
+
+async fn clear_subscription_item(
+    state: ApiState,
+    _: OperatorAccess,
+    PathParam(id): PathParam<RelayId>,
+) -> Result<Data<Relay>, ApiError> {
+    let relay = state.command().delete_relay_subscription_item(id).await?;
+    Ok(Data::ok(relay))
+}
