@@ -114,7 +114,7 @@ impl<C> Wanted<C> {
             return Data::ok(rows);
         };
         let url = state.url_of(&format!("{}&cursor={next}", self.request));
-        Data::ok(rows).with(LINK, &format!("<{url}>; rel=\"next\""))
+        Data::ok(rows).with(LINK, format!("<{url}>; rel=\"next\""))
     }
 }
 

@@ -174,9 +174,8 @@ fn success(entry: &Entry) -> Value {
     let text = json!({"schema": {"type": "string"}});
     match entry.path {
         "/metrics" => json!({"application/openmetrics-text": text}),
-        "/docs" => json!({"text/html": text}),
         "/openapi.json" => json!({"application/json": {"schema": {"type": "object"}}}),
-        "/dashboard" | "/dashboard/{*view}" => json!({"text/html": text}),
+        "/docs" | "/dashboard" | "/dashboard/{*view}" => json!({"text/html": text}),
         "/dashboard/assets/{*file}" => json!({"*/*": {}}),
         path if path.ends_with("/events") => json!({"text/event-stream": text}),
         _ => {

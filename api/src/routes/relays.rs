@@ -194,7 +194,7 @@ async fn after_waiting(
         let tag = relay.entity_tag();
         Data::accepted(RelayView::Now(relay), &url).tagged(&tag)
     };
-    Ok(answer.with(PREFERENCE_APPLIED, &format!("wait={}", wait.as_secs())))
+    Ok(answer.with(PREFERENCE_APPLIED, format!("wait={}", wait.as_secs())))
 }
 
 #[derive(Serialize)]

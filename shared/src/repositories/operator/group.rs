@@ -152,7 +152,7 @@ pub(super) async fn relays_of_kinds(
 pub enum Among {
     /// Those that relays are in now.
     Current,
-    /// The newest [`LOOK`].
+    /// The newest of those looked at.
     All,
 }
 
