@@ -152,7 +152,13 @@ async fn admitted(state: &ApiState, request: Request, next: Next) -> Result<Resp
         return Err(Refused::Header);
     }
     limits.count_address(&request, state.clock().monotonic())?;
-    let _permit = limits.requests.try_acquire().map_err(|_| Refused::Busy)?;
+    // Whoever asks whether we are well must be told so however busy we are: a supervisor would end a process for it.
+    let _permit = if matches!(request.uri().path(), "/healthz" | "/readyz" | "/metrics") {
+        None
+    } else {
+        let permit = limits.requests.try_acquire();
+        Some(permit.map_err(|_| Refused::Busy)?)
+    };
     tokio::time::timeout(TIMEOUT, next.run(request))
         .await
         .map_err(|_| Refused::Timeout)

@@ -26,7 +26,7 @@ pub async fn run(config: ApiConfig, arguments: LoginLinkArgs) -> anyhow::Result<
     } else {
         SessionScope::Configured
     };
-    let db = Db::open(DatabaseOptions::new(&config.database, Role::Interactive)).await?;
+    let db = Db::join(DatabaseOptions::new(&config.database, Role::Interactive)).await?;
     let context = Context {
         clock: Arc::new(SystemClock),
         sealer: config.sealer.clone(),

@@ -38,7 +38,8 @@ pub(crate) enum Unreadable {
 #[derive(Debug, thiserror::Error)]
 #[error("relay {id} brings zooid down: {flaw}")]
 pub struct Fatal {
-    id: String,
+    /// The relay.
+    pub id: String,
     flaw: &'static str,
 }
 

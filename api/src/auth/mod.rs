@@ -53,6 +53,10 @@ pub async fn authenticate(state: &ApiState, request: &mut Request) -> Result<Ide
         }
         *request.body_mut() = bytes.into();
     }
+    // Before anything is written for it.
+    state
+        .limits()
+        .count_key(&signer.pubkey, state.clock().monotonic())?;
     match state.auth().mode {
         AuthMode::Compatible => {}
         AuthMode::Strict => {
@@ -62,9 +66,6 @@ pub async fn authenticate(state: &ApiState, request: &mut Request) -> Result<Ide
             }
         }
     }
-    state
-        .limits()
-        .count_key(&signer.pubkey, state.clock().monotonic())?;
     Ok(Identity {
         pubkey: signer.pubkey,
         form: signer.form,

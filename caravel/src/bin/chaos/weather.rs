@@ -9,7 +9,7 @@ use rand::{RngExt as _, seq::IndexedRandom as _};
 use serde_json::json;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
-use zooid_sim::{Effect, Fault, Phase, ZooidSim};
+use zooid_sim::{Effect, Fault, LoadError, Phase, StartError, ZooidSim};
 
 use crate::ground::SETTLE_SECONDS;
 use crate::plan::{Plan, Stream, millis};
@@ -111,9 +111,24 @@ pub async fn run(
         }
         sleep_until(end.min(Instant::now() + spell.lasts)).await;
         sim.clear_faults();
-        sim.up().await?;
+        bring_up(sim, &lost).await?;
     }
     Ok(weather)
+}
+
+/// Starts zooid again. A file that was cut off where it still reads as one can keep the whole zooid down (zooid.md, Hazards):
+/// an operator takes it away, and has its relay sent once more.
+async fn bring_up(sim: &ZooidSim, lost: &mpsc::UnboundedSender<String>) -> anyhow::Result<()> {
+    loop {
+        match sim.up().await {
+            Ok(()) => return Ok(()),
+            Err(StartError::Load(LoadError::Fatal(flaw))) => {
+                sim.remove_file(&flaw.id)?;
+                let _ = lost.send(flaw.id);
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
 }
 
 /// The spells of a storm, in their order.
