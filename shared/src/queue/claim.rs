@@ -164,6 +164,9 @@ pub(super) const PEEK: &str = concat!(
 
 /// Claims up to $4 due jobs for worker $5: a suspect first, if $6 is 1 and not 0; then the highest priority, the longest
 /// due first within one.
+///
+/// The limits are sums, because SQLite plans a statement anew whenever a parameter that is a limit by itself is bound: with
+/// this one that was a tenth of the processor time of a drain.
 const CLAIM: &str = concat!(
     priorities!(),
     " UPDATE Jobs
@@ -179,7 +182,7 @@ const CLAIM: &str = concat!(
     suspects!(),
     "           AND Jobs.run_at <= $3
               ORDER BY Jobs.run_at
-              LIMIT $6
+              LIMIT $6 + 0
           )
           UNION ALL
           SELECT taken.value
@@ -191,11 +194,11 @@ const CLAIM: &str = concat!(
     takeable!(),
     "               AND Jobs.run_at <= $3
                   ORDER BY Jobs.run_at
-                  LIMIT $4
+                  LIMIT $4 + 0
               )
           )) AS taken
           WHERE level.priority IS NOT NULL
-          LIMIT $4
+          LIMIT $4 + 0
       )
       RETURNING id, job, attempts, max_attempts, idempotency_key, CAST(json_extract(metadata, '$.trace') AS TEXT) AS trace"
 );

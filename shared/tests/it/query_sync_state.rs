@@ -39,10 +39,12 @@ const IN_STEP: &str =
 const RETRYING: &str =
     "UPDATE Jobs SET attempts = 2, run_at = run_at + 30; UPDATE relay_sync SET failure_streak = 2";
 const RUNS: &str = "INSERT INTO Jobs (job, id, job_type, status, attempts, max_attempts, run_at, idempotency_key)
-                    SELECT x'00', 'running', 'sync_relay', 'Pending', 4, 25, 0, id || ':claimed' FROM relay;
+                    SELECT x'00', '01K00000000000000000000000', 'sync_relay', 'Pending', 4, 25, 0, id || ':claimed' FROM relay;
                     UPDATE Jobs
                     SET status = 'Running', idempotency_key = (SELECT id FROM relay) || ':running'
-                    WHERE id = 'running'";
+                    WHERE id = '01K00000000000000000000000';
+                    INSERT INTO sync_attempt (relay_id, target, number, job_id, generation, worker_id, trace, started_at)
+                    SELECT relay_id, target, attempt_count + 1, '01K00000000000000000000000', desired_generation, 'w', '', 1 FROM relay_sync";
 const GIVEN_UP: &str = "UPDATE relay_sync SET attempted_generation = desired_generation, failed_generation = desired_generation,
                         failure_kind = 'invalid', sync_error = 'Refused.'";
 const QUARANTINED: &str = "UPDATE relay_sync SET quarantined_at = 1";
