@@ -7,7 +7,7 @@ use std::time::Instant;
 use anyhow::Context as _;
 use nostr::key::Keys;
 use shared::clock::{Clock as _, SystemClock};
-use shared::config::{Source, WorkerConfig};
+use shared::config::{ActingConfig, Source, WorkerConfig};
 use tempfile::TempDir;
 use zooid_sim::{SimConfig, ZooidSim};
 
@@ -109,11 +109,19 @@ impl Ground {
 
     /// What a worker makes of them.
     pub fn worker_config(&self) -> anyhow::Result<WorkerConfig> {
+        Ok(WorkerConfig::load(&self.source())?)
+    }
+
+    /// What an operator's command makes of them.
+    pub fn acting_config(&self) -> anyhow::Result<ActingConfig> {
+        Ok(ActingConfig::load(&self.source())?)
+    }
+
+    fn source(&self) -> Source {
         let variables = self.variables.iter();
-        let source: Source = variables
+        variables
             .map(|(name, value)| (*name, value.as_str()))
-            .collect();
-        Ok(WorkerConfig::load(&source)?)
+            .collect()
     }
 
     /// A file for what a process logs.

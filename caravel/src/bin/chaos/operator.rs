@@ -1,20 +1,26 @@
 //! The operator, with the repairs that docs/operations.md names: releases quarantines, tries given-up relays again,
-//! asks whether zooid is back, and sends once more what zooid has lost.
+//! asks whether zooid is back, and sends once more what zooid has lost. By the commands that the shell and the dashboard use.
 
-use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::Connection as _;
+use shared::clock::{Clock as _, SystemClock};
+use shared::command::operator::{ByOperator, TargetAction};
+use shared::command::{Command, Context, Entropy, Trace};
+use shared::config::ActingConfig;
+use shared::db::{DatabaseOptions, Db, Role};
+use shared::domain::{
+    Actor, BulkFilter, BulkInput, CircuitState, PreviewInput, RelayAction, RelayId, SyncState,
+};
+use shared::query::{Query, operator::Viewpoint};
 use tokio::sync::{mpsc, watch};
-
-use crate::database;
 
 /// Between two looks.
 const ROUND: Duration = Duration::from_millis(500);
 
 /// How long a circuit is left to itself: the first probe is made by then. Later ones are up to a minute apart, in which
 /// nothing would happen that could go wrong.
-const OPEN: Duration = Duration::from_secs(7);
+const OPEN_MS: i64 = 7_000;
 
 /// What the operator did.
 #[derive(Debug, Default)]
@@ -31,18 +37,18 @@ pub struct Repairs {
 
 /// Looks after the database until `over`. `lost` names the relays whose files zooid lost.
 pub async fn run(
-    database: PathBuf,
-    mut lost: mpsc::UnboundedReceiver<String>,
+    config: ActingConfig,
+    mut lost: mpsc::UnboundedReceiver<RelayId>,
     mut over: watch::Receiver<bool>,
 ) -> Repairs {
     let mut repairs = Repairs::default();
-    let mut to_resend: Vec<String> = Vec::new();
+    let mut to_resend: Vec<RelayId> = Vec::new();
     loop {
         while let Ok(relay) = lost.try_recv() {
             to_resend.push(relay);
         }
         // Nothing is there yet, or somebody else writes for too long: there is another round.
-        if let Err(error) = repair(&database, &mut to_resend, &mut repairs).await {
+        if let Err(error) = look_after(&config, &mut to_resend, &mut repairs).await {
             tracing::debug!(%error, "the operator could not look after the database");
         }
         let next_round = tokio::time::timeout(ROUND, over.wait_for(|over| *over));
@@ -52,51 +58,82 @@ pub async fn run(
     }
 }
 
-async fn repair(
-    path: &Path,
-    to_resend: &mut Vec<String>,
+/// One round. The database is opened for it, so that at times nobody has the file open: the next process recovers the WAL
+/// then.
+async fn look_after(
+    config: &ActingConfig,
+    to_resend: &mut Vec<RelayId>,
     repairs: &mut Repairs,
-) -> Result<(), sqlx::Error> {
-    // Opened for each round, so that at times nobody has the file open: the next process recovers the WAL then.
-    let mut connection = database::open(path).await?;
-    let released = sqlx::query(
-        "UPDATE relay_sync
-         SET quarantined_at = NULL, crashes = 0, faults = 0
-         WHERE quarantined_at IS NOT NULL",
-    )
-    .execute(&mut connection)
-    .await?;
-    repairs.released += released.rows_affected();
-    let retried = sqlx::query(
-        "UPDATE relay_sync
-         SET failed_generation = NULL
-         WHERE failed_generation = desired_generation",
-    )
-    .execute(&mut connection)
-    .await?;
-    repairs.retried += retried.rows_affected();
-    let probed = sqlx::query(
-        "UPDATE target
-         SET probe_requested_at = unixepoch() * 1000
-         WHERE circuit_state = 'open'
-           AND circuit_since < unixepoch() * 1000 - $1
-           AND probe_requested_at IS NULL",
-    )
-    .bind(i64::try_from(OPEN.as_millis()).unwrap_or(i64::MAX))
-    .execute(&mut connection)
-    .await?;
-    repairs.probed += probed.rows_affected();
-    while let Some(relay) = to_resend.last() {
-        let resent = sqlx::query(
-            "UPDATE relay
-             SET generation = generation + 1
-             WHERE id = $1",
-        )
-        .bind(relay)
-        .execute(&mut connection)
-        .await?;
-        repairs.resent += resent.rows_affected();
-        to_resend.pop();
+) -> anyhow::Result<()> {
+    let options = DatabaseOptions::new(&config.shell.database, Role::Interactive);
+    let db = Db::join(options).await?;
+    let context = Context {
+        clock: Arc::new(SystemClock),
+        sealer: config.sealer.clone(),
+        entropy: Entropy::from_system(),
+        max_attempts: config.shell.retry.max_attempts,
+    };
+    let command = Command::new(db.clone(), context);
+    let view = Viewpoint::new(SystemClock.now(), config.shell.lease);
+    let repaired = repair(&command, &Query::new(&db), &view, to_resend, repairs).await;
+    db.close().await;
+    repaired
+}
+
+async fn repair(
+    command: &Command,
+    query: &Query,
+    view: &Viewpoint,
+    to_resend: &mut Vec<RelayId>,
+    repairs: &mut Repairs,
+) -> anyhow::Result<()> {
+    repairs.released += to_all(command, RelayAction::Release, SyncState::Quarantined).await?;
+    repairs.retried += to_all(command, RelayAction::Retry, SyncState::Failed).await?;
+    let opened_by = SystemClock.now().timestamp_millis() - OPEN_MS;
+    for target in query.list_targets(view).await? {
+        if target.circuit_state == CircuitState::Open
+            && target.circuit_since.is_some_and(|since| since < opened_by)
+            && target.probe_requested_at.is_none()
+        {
+            let acted = command.act_on_target(by_shell(), target.name, TargetAction::Probe);
+            repairs.probed += acted.await?.affected;
+        }
     }
-    connection.close().await
+    let mut later = Vec::new();
+    while let Some(relay) = to_resend.pop() {
+        // What runs right now may have been sent before its file was lost.
+        let acted = command.act_on_relay(by_shell(), relay.clone(), RelayAction::Sync, None);
+        match acted.await {
+            Ok(acted) if acted.affected > 0 => repairs.resent += acted.affected,
+            Ok(_) | Err(_) => later.push(relay),
+        }
+    }
+    *to_resend = later;
+    Ok(())
+}
+
+/// Does `action` to every relay in `state`, as somebody does who has seen how many there are.
+async fn to_all(command: &Command, action: RelayAction, state: SyncState) -> anyhow::Result<u64> {
+    let filter = BulkFilter {
+        state: [state].into(),
+        ..BulkFilter::default()
+    };
+    let previewed = PreviewInput { action, filter };
+    let preview = command.preview_bulk(previewed.clone()).await?;
+    if preview.affected == 0 {
+        return Ok(0);
+    }
+    let input = BulkInput {
+        previewed,
+        token: preview.token,
+        expected: preview.affected,
+    };
+    Ok(command.run_bulk(by_shell(), input).await?.affected)
+}
+
+fn by_shell() -> ByOperator {
+    ByOperator {
+        actor: Actor::Shell,
+        trace: Trace::none(),
+    }
 }

@@ -56,7 +56,7 @@ async fn rage(arguments: &StormArgs, ground: &Ground) -> anyhow::Result<Report> 
     let fleet = Fleet::start(ground, plan, arguments, &ledger, &doors)?;
     let (lost, to_resend) = mpsc::unbounded_channel();
     let (over, is_over) = watch::channel(false);
-    let operator = tokio::spawn(operator::run(ground.database(), to_resend, is_over));
+    let operator = tokio::spawn(operator::run(ground.acting_config()?, to_resend, is_over));
 
     let blackouts = async {
         let start = tokio::time::Instant::now();

@@ -7,6 +7,7 @@ use std::time::Duration;
 use rand::rngs::StdRng;
 use rand::{RngExt as _, seq::IndexedRandom as _};
 use serde_json::json;
+use shared::domain::RelayId;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 use zooid_sim::{Effect, Fault, LoadError, Phase, StartError, ZooidSim};
@@ -100,7 +101,7 @@ pub struct Weather {
 pub async fn run(
     sim: &ZooidSim,
     plan: &Plan,
-    lost: mpsc::UnboundedSender<String>,
+    lost: mpsc::UnboundedSender<RelayId>,
 ) -> anyhow::Result<Weather> {
     let mut weather = Weather::default();
     let end = Instant::now() + plan.length();
@@ -118,13 +119,13 @@ pub async fn run(
 
 /// Starts zooid again. A file that was cut off where it still reads as one can keep the whole zooid down (zooid.md, Hazards):
 /// an operator takes it away, and has its relay sent once more.
-async fn bring_up(sim: &ZooidSim, lost: &mpsc::UnboundedSender<String>) -> anyhow::Result<()> {
+async fn bring_up(sim: &ZooidSim, lost: &mpsc::UnboundedSender<RelayId>) -> anyhow::Result<()> {
     loop {
         match sim.up().await {
             Ok(()) => return Ok(()),
             Err(StartError::Load(LoadError::Fatal(flaw))) => {
                 sim.remove_file(&flaw.id)?;
-                let _ = lost.send(flaw.id);
+                let _ = lost.send(flaw.id.parse()?);
             }
             Err(error) => return Err(error.into()),
         }
@@ -168,7 +169,7 @@ async fn begin(
     sim: &ZooidSim,
     spell: &Spell,
     trouble: Trouble,
-    lost: &mpsc::UnboundedSender<String>,
+    lost: &mpsc::UnboundedSender<RelayId>,
 ) -> anyhow::Result<()> {
     let fault = match trouble {
         Trouble::Restart => {
@@ -184,7 +185,7 @@ async fn begin(
                     _ => sim.break_file(relay, 40),
                 };
                 // Whoever listens is there until the storm is over.
-                let _ = lost.send(relay.clone());
+                let _ = lost.send(relay.parse()?);
             }
             return Ok(());
         }
