@@ -370,7 +370,10 @@ async fn a_relay_in_step_is_to_be_sent_nothing_and_shows_what_differs() {
     };
     assert_eq!(
         row("info.name"),
-        json!({"field": "info.name", "desired": "", "accepted": "Old", "changed": true, "secret": false})
+        json!({
+            "field": "info.name", "desired": "", "accepted": "Old", "changed": true, "secret": false, "evidence": "assumed",
+            "observed": null,
+        })
     );
     assert_eq!(row("push.enabled")["changed"], false);
 }
@@ -403,7 +406,10 @@ async fn secrets_of_the_installation_are_compared_and_never_shown() {
         .unwrap();
     assert_eq!(
         secret,
-        &json!({"field": "livekit.api_secret", "desired": null, "accepted": null, "changed": true, "secret": true})
+        &json!({
+            "field": "livekit.api_secret", "desired": null, "accepted": null, "changed": true, "secret": true, "evidence": null,
+            "observed": null,
+        })
     );
     assert_eq!(
         report["next_request"]["body"]["livekit"]["api_key"],
