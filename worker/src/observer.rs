@@ -69,8 +69,7 @@ impl Observer {
             let viewer = RelayViewer::new(&target.zooid, config.redactor())?;
             Ok((target.domain.clone(), viewer))
         };
-        let viewers: Result<_, ZooidClientError> =
-            config.targets.iter().map(viewer).collect();
+        let viewers: Result<_, ZooidClientError> = config.targets.iter().map(viewer).collect();
         Ok(Self {
             db,
             clock,
