@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use shared::{
     clock::SharedClock,
-    config::WorkerConfig,
+    config::{Verify, WorkerConfig},
     db::{Db, SqlError, WriteError, WriteTx},
     domain::{Malformed, WorkerId, ZooidDomain},
     queue::{
@@ -18,8 +18,8 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
 use crate::{
-    MaintenanceConfig, RunConfig, RunningWorker, keep_going::keep_going, prober::Prober,
-    settings::Settings, start, sync, zooids::Zooids,
+    MaintenanceConfig, RunConfig, RunningWorker, keep_going::keep_going, observer::Observer,
+    prober::Prober, settings::Settings, start, sync, zooids::Zooids,
 };
 
 /// How long a drain may take beyond the deadline of the calls that still run: time to record how they ended.
@@ -57,6 +57,10 @@ pub async fn start_configured(
     stop: CancellationToken,
 ) -> Result<RunningWorker, StartError> {
     let zooids = Arc::new(Zooids::new(config, &clock)?);
+    let observer = match config.verify {
+        Verify::Off => None,
+        Verify::Nip11 => Some(Observer::new(db.clone(), clock.clone(), config)?),
+    };
     announce(&db, &clock, config).await?;
     let handler = sync::handler(Arc::clone(&zooids), config.sealer.clone(), clock.clone());
     let id = worker_id()?;
@@ -74,6 +78,15 @@ pub async fn start_configured(
         async move { keep_going("the prober", || prober.clone().run(probing.clone())).await }
             .instrument(span.clone()),
     );
+    if let Some(observer) = observer {
+        let observing = stop.clone();
+        tokio::spawn(
+            async move {
+                keep_going("the observer", || observer.clone().run(observing.clone())).await;
+            }
+            .instrument(span.clone()),
+        );
+    }
     let settings = Settings {
         db,
         clock,

@@ -7,6 +7,7 @@ mod configured;
 pub mod http;
 mod keep_going;
 mod maintenance;
+mod observer;
 mod prober;
 pub mod program;
 mod run;

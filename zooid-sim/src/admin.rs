@@ -11,7 +11,7 @@ use axum::routing::{get, post, put};
 use axum::{Json, Router};
 use http::StatusCode;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -34,7 +34,10 @@ pub(crate) async fn serve(listener: TcpListener, controls: Arc<Controls>, stop: 
         .route("/calls", get(calls).delete(forget_calls))
         .route("/overlaps", get(overlaps))
         .route("/relays", get(relays))
-        .route("/relays/{id}", axum::routing::delete(remove_file))
+        .route(
+            "/relays/{id}",
+            axum::routing::delete(remove_file).patch(patch_file),
+        )
         .route("/relays/{id}/break", post(break_file))
         .route("/relays/{id}/members", put(set_members))
         .route("/faults", get(list_faults).post(inject).delete(clear))
@@ -131,6 +134,15 @@ async fn remove_file(
     Path(id): Path<String>,
 ) -> Result<StatusCode, Failure> {
     controls.remove_file(&id).map_err(Failure::File)?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn patch_file(
+    State(controls): State<Arc<Controls>>,
+    Path(id): Path<String>,
+    Json(patch): Json<Map<String, Value>>,
+) -> Result<StatusCode, Failure> {
+    controls.patch_file(&id, patch).map_err(Failure::File)?;
     Ok(StatusCode::NO_CONTENT)
 }
 

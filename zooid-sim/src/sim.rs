@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use serde_json::{Map, Value};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -220,6 +221,15 @@ impl ZooidSim {
         self.controls.break_file(id, kept_bytes)
     }
 
+    /// Merges `patch` (RFC 7396) into the relay's file behind the API's back, unchecked, as zooid does for a relay's admins
+    /// (NIP-86) and people do with editors.
+    ///
+    /// # Errors
+    /// There is none, it cannot be read or written, or it would not be a configuration.
+    pub fn patch_file(&self, id: &str, patch: Map<String, Value>) -> io::Result<()> {
+        self.controls.patch_file(id, patch)
+    }
+
     /// Sets the members that the API reports for the relay.
     pub fn set_members<I>(&self, id: &str, pubkeys: I)
     where
@@ -310,6 +320,12 @@ impl Controls {
 
     pub(crate) fn break_file(&self, id: &str, kept_bytes: u64) -> io::Result<()> {
         self.app.store.tear(id, kept_bytes)?;
+        self.reload(id);
+        Ok(())
+    }
+
+    pub(crate) fn patch_file(&self, id: &str, patch: Map<String, Value>) -> io::Result<()> {
+        self.app.store.merge(id, patch)?;
         self.reload(id);
         Ok(())
     }

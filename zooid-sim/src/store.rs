@@ -11,11 +11,12 @@ use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::config::Config;
 use crate::index::{Conflict, Index};
 use crate::lock::lock;
+use crate::merge::merge;
 use crate::nip11::Document;
 
 /// The configuration folder, and what was loaded from it.
@@ -146,6 +147,23 @@ impl Store {
             Extent::Torn(kept) => &text.as_bytes()[..kept.min(text.len())],
         };
         file.write_all(bytes)
+    }
+
+    /// Merges `patch` into the id's file, whatever comes of it.
+    ///
+    /// # Errors
+    /// The file is missing, or one of the two is no configuration.
+    pub(crate) fn merge(&self, id: &str, patch: Map<String, Value>) -> io::Result<()> {
+        let stored = self.read(id).map_err(|unreadable| match unreadable {
+            Unreadable::Io(error) => error,
+            Unreadable::Format(reason) => io::Error::other(reason),
+        })?;
+        let mut merged = serde_json::to_value(&stored).map_err(io::Error::other)?;
+        if let Value::Object(stored) = &mut merged {
+            merge(stored, patch);
+        }
+        let config = Config::from_value(&merged).map_err(io::Error::other)?;
+        self.write(id, &config, Extent::Whole)
     }
 
     /// Shortens the id's file to its first bytes, as a crash in a write leaves it.

@@ -10,9 +10,18 @@ function shown(value, { secret, changed }) {
   return html`<code>${typeof value === "string" ? value || "“”" : JSON.stringify(value)}</code>`;
 }
 
-export function Diff({ diff, sync }) {
+/** How it is known that zooid has it, where somebody looks: what was seen is told when it is something else. */
+function Evidence({ field }) {
+  if (field.evidence === "assumed") return html` <span class="muted small">assumed</span>`;
+  if (field.evidence !== "observed") return null;
+  return field.observed === field.accepted
+    ? html` <span class="muted small">observed</span>`
+    : html` <span class="tag">seen instead</span> ${shown(field.observed, field)}`;
+}
+
+export function Diff({ diff, sync, observation }) {
   const [all, setAll] = useState(false);
-  const changed = diff.filter((field) => field.changed);
+  const changed = diff.filter((field) => field.changed || (field.evidence === "observed" && field.observed !== field.accepted));
   const rest = diff.length - changed.length;
   const visible = all ? diff : changed;
   return html`
@@ -27,6 +36,7 @@ export function Diff({ diff, sync }) {
           : changed.length === 0
             ? "Nothing differs."
             : `${many(changed.length, "field")} ${changed.length === 1 ? "differs" : "differ"} from generation ${sync.synced_generation}.`}
+        ${observation && sync.synced_generation > 0 && " Observed fields were seen at the relay's host; of the others zooid only said that it accepted them."}
       </p>
       ${visible.length > 0 &&
       html`
@@ -37,7 +47,7 @@ export function Diff({ diff, sync }) {
               (field) => html`
                 <tr key=${field.field} role="row" class=${field.changed ? "changed" : ""}>
                   <th role="rowheader" scope="row"><code>${field.field}</code>${field.changed && html` <span class="tag">differs</span>`}</th>
-                  <td role="cell" data-label="Accepted">${shown(field.accepted, field)}</td>
+                  <td role="cell" data-label="Accepted">${shown(field.accepted, field)}${observation && html`<${Evidence} field=${field} />`}</td>
                   <td role="cell" data-label="Wanted">${shown(field.desired, field)}</td>
                 </tr>
               `,

@@ -2,7 +2,7 @@
 
 import { html } from "../vendor/htm/standalone.module.js";
 import { actOnRelay, offered, RELAY_ACTIONS } from "../lib/actions.js";
-import { capital, duration } from "../lib/format.js";
+import { capital, duration, many } from "../lib/format.js";
 import { useQuery } from "../lib/query.js";
 import { useTitle } from "../lib/title.js";
 import { stateOf } from "../lib/words.js";
@@ -14,8 +14,11 @@ import { Attempts } from "./attempts.js";
 import { Action } from "./audit.js";
 import { Diff, NextRequest } from "./diff.js";
 
+// No event tells of what is seen at a relay's host.
+const EVERY_MS = 15_000;
+
 export function Relay({ id }) {
-  const relay = useQuery(`/operator/relays/${encodeURIComponent(id)}`, { relevant: ({ relays, targets }) => relays.has(id) || targets.size > 0 });
+  const relay = useQuery(`/operator/relays/${encodeURIComponent(id)}`, { relevant: ({ relays, targets }) => relays.has(id) || targets.size > 0, every: EVERY_MS });
   const sync = relay.data?.sync;
   useTitle(sync ? sync.host : "Relay");
   return html`
@@ -29,11 +32,11 @@ export function Relay({ id }) {
               <${Attempts} attempts=${data.attempts} />
             </div>
             <div class="column">
-              <${Facts} sync=${data.sync} job=${data.job} />
+              <${Facts} sync=${data.sync} job=${data.job} observation=${data.observation} />
               <${Timeline} events=${data.timeline} />
             </div>
           </div>
-          <${Diff} diff=${data.diff} sync=${data.sync} />
+          <${Diff} diff=${data.diff} sync=${data.sync} observation=${data.observation} />
           <${NextRequest} request=${data.next_request} />
           <div class="halves">
             <${Activity} activity=${data.activity} />
@@ -58,8 +61,9 @@ const Heading = ({ sync }) => html`
 
 function Explanation({ data }) {
   const { sync, explanation } = data;
-  const { tone } = stateOf(sync.state);
-  const failure = explanation.code === "in_step" ? null : sync.failure;
+  const drifted = explanation.code === "drifted";
+  const tone = drifted ? "bad" : stateOf(sync.state).tone;
+  const failure = explanation.code === "in_step" || drifted ? null : sync.failure;
   return html`
     <section class=${`card explanation edge-${tone}`} aria-labelledby="why-title" data-explanation=${explanation.code}>
       <h2 id="why-title" class="visually-hidden">Why</h2>
@@ -78,12 +82,34 @@ function Explanation({ data }) {
   `;
 }
 
-function Facts({ sync, job }) {
+/** What was seen at the relay's host, in a line; nothing where nobody looks. */
+function Seen({ sync, observation }) {
+  if (!observation) return null;
+  const { live_at, live_generation, drift_since, drift, observed_at, heals } = observation;
+  return html`
+    <div data-seen>
+      <dt>Seen</dt>
+      <dd>
+        ${drift_since !== null
+          ? html`<b>differs</b> (${drift.join(", ")}) <${Since} at=${drift_since} />`
+          : live_at !== null && live_generation === sync.generation
+            ? html`in effect <${Since} at=${live_at} />`
+            : "not in effect yet"}
+        <span class="muted">
+          ${observed_at === null ? ", never looked at" : html`, last looked at <${Time} at=${observed_at} />`}${heals > 0 && `, sent again ${many(heals, "time")} because it differed`}
+        </span>
+      </dd>
+    </div>
+  `;
+}
+
+function Facts({ sync, job, observation }) {
   return html`
     <section class="card" aria-labelledby="facts-title">
       <h2 id="facts-title">Now</h2>
       <dl class="facts">
         <div><dt>Generation</dt><dd>zooid has <b>${sync.synced_generation}</b>, wanted is <b>${sync.generation}</b>${sync.failed_generation !== null && html`, given up <b>${sync.failed_generation}</b>`}</dd></div>
+        <${Seen} sync=${sync} observation=${observation} />
         ${sync.attempts !== null && html`<div><dt>Attempt</dt><dd>${sync.attempts} of ${sync.max_attempts}</dd></div>`}
         ${sync.next_attempt_at !== null && html`<div><dt>Next try</dt><dd><${Due} at=${sync.next_attempt_at * 1000} /></dd></div>`}
         ${sync.out_of_step_since !== null && html`<div><dt>Not in step</dt><dd><${Since} at=${sync.out_of_step_since} /></dd></div>`}

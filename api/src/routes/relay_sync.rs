@@ -39,6 +39,8 @@ struct RelaySyncView {
     attempts: Option<u32>,
     max_attempts: Option<u32>,
     next_attempt_at: Option<i64>,
+    /// Since when the newest generation has been seen in effect; null before, and where nobody looks.
+    live_at: Option<i64>,
     /// A sentence; null when there is nothing to say.
     failure: Option<String>,
 }
@@ -52,6 +54,7 @@ impl From<RelaySync> for RelaySyncView {
             attempts: sync.attempts,
             max_attempts: sync.max_attempts,
             next_attempt_at: sync.next_attempt_at,
+            live_at: sync.live_at,
             failure: Some(sync.sync_error).filter(|sentence| !sentence.is_empty()),
         }
     }

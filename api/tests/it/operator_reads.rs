@@ -37,6 +37,19 @@ const ACCEPTED: &[&str] = &[
     r#"UPDATE relay_sync SET synced_generation = 1, synced_at = 1, accepted = '{"info":{"name":"Old"},"push":{"enabled":true}}'"#,
 ];
 
+/// A worker has seen everything in effect, two seconds before now.
+const LIVE: &[&str] = &[
+    "INSERT INTO relay_observation (relay_id, target, due_at, live_generation, live_at, observed_generation, observed_at, observed)
+     SELECT id, zooid_domain, 0, 1, 1799999998000, 1, 1799999998000,
+         json_object('self', NULL, 'pubkey', tenant_pubkey, 'name', 'Old', 'icon', '', 'description', '')
+     FROM relay",
+];
+
+/// Since a second ago it shows another name, and has been sent again.
+const DRIFTED: &[&str] = &[r#"UPDATE relay_observation
+       SET observed_at = 1799999999000, observed = json_set(observed, '$.name', 'Other'), drift_since = 1799999999000,
+           drift = '["name"]', healed_at = 1799999999000, heals = 1"#];
+
 impl Api {
     async fn read(&self, path: &str) -> Value {
         self.get(path).signing(&self.reader).send().await.data()
@@ -80,6 +93,7 @@ async fn a_waiting_relay_is_listed_with_its_job() {
         "attempts": 0,
         "max_attempts": 25,
         "next_attempt_at": NOW,
+        "live_at": null,
         "out_of_step_since": null,
         "last_attempt": null,
     });
@@ -370,9 +384,70 @@ async fn a_relay_in_step_is_to_be_sent_nothing_and_shows_what_differs() {
     };
     assert_eq!(
         row("info.name"),
-        json!({"field": "info.name", "desired": "", "accepted": "Old", "changed": true, "secret": false})
+        json!({
+            "field": "info.name", "desired": "", "accepted": "Old", "changed": true, "secret": false, "evidence": "assumed",
+            "observed": null,
+        })
     );
     assert_eq!(row("push.enabled")["changed"], false);
+}
+
+#[tokio::test]
+async fn what_was_seen_of_a_relay_is_told_to_its_tenant_and_field_by_field_to_operators() {
+    let api = start().await;
+    let relay = api.relay("acme").await;
+    api.sql(ACCEPTED).await;
+    let id = relay["id"].as_str().unwrap();
+    let (path, sync) = (format!("/relays/{id}"), format!("/relays/{id}/sync"));
+    let live_at = async || {
+        let relay = api.get(&path).by(&api.owner).send().await.data();
+        let sync = api.get(&sync).by(&api.owner).send().await.data();
+        (relay["live_at"].clone(), sync["live_at"].clone())
+    };
+    let explained = format!("/operator{path}");
+    assert_eq!(api.read(&explained).await["observation"], Value::Null);
+
+    api.sql(LIVE).await;
+    assert_eq!(live_at().await, (json!(NOW - 2), json!(NOW - 2)));
+    let report = api.read(&explained).await;
+    assert_eq!(report["explanation"]["code"], "in_step");
+    let evidence: Vec<(&str, &Value)> = report["diff"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|row| row["evidence"] == "observed")
+        .map(|row| (row["field"].as_str().unwrap(), &row["observed"]))
+        .collect();
+    assert_eq!(
+        evidence,
+        [
+            ("info.description", &json!("")),
+            ("info.icon", &json!("")),
+            ("info.name", &json!("Old")),
+            ("info.pubkey", &relay["tenant_pubkey"]),
+        ]
+    );
+
+    api.sql(DRIFTED).await;
+    assert_eq!(live_at().await, (Value::Null, Value::Null));
+    let report = api.read(&explained).await;
+    assert_eq!(report["explanation"]["code"], "drifted");
+    assert_eq!(
+        report["observation"],
+        json!({
+            "live_generation": 1,
+            "live_at": 1_799_999_998_000_i64,
+            "observed_generation": 1,
+            "observed_at": 1_799_999_999_000_i64,
+            "document": {
+                "self": null, "pubkey": relay["tenant_pubkey"], "name": "Other", "icon": "", "description": "",
+            },
+            "drift_since": 1_799_999_999_000_i64,
+            "drift": ["name"],
+            "healed_at": 1_799_999_999_000_i64,
+            "heals": 1,
+        })
+    );
 }
 
 #[tokio::test]
@@ -403,7 +478,10 @@ async fn secrets_of_the_installation_are_compared_and_never_shown() {
         .unwrap();
     assert_eq!(
         secret,
-        &json!({"field": "livekit.api_secret", "desired": null, "accepted": null, "changed": true, "secret": true})
+        &json!({
+            "field": "livekit.api_secret", "desired": null, "accepted": null, "changed": true, "secret": true, "evidence": null,
+            "observed": null,
+        })
     );
     assert_eq!(
         report["next_request"]["body"]["livekit"]["api_key"],

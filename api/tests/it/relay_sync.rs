@@ -98,6 +98,7 @@ async fn a_wait_that_is_too_short_is_202_with_a_place_to_look() {
             "attempts": 0,
             "max_attempts": 25,
             "next_attempt_at": NOW,
+            "live_at": null,
             "failure": null,
         })
     );

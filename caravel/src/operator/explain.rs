@@ -92,7 +92,10 @@ fn told(job: &Job, now: DateTime<Utc>) -> String {
 
 /// What zooid does not have yet.
 fn differences(report: &RelayReport) -> anyhow::Result<()> {
-    let in_step = report.explanation.code == ExplanationCode::InStep;
+    let in_step = matches!(
+        report.explanation.code,
+        ExplanationCode::InStep | ExplanationCode::Drifted
+    );
     let changed: Vec<_> = report.diff.iter().filter(|row| row.changed).collect();
     if in_step || changed.is_empty() {
         return Ok(());

@@ -44,7 +44,7 @@ pub use server::{AllowOrigins, AuthConfig, AuthMode, ServerConfig};
 pub use source::Source;
 pub use targets::TargetConfig;
 pub use variable::Expected;
-pub use zooid::{SigningKey, ZooidConfig};
+pub use zooid::{SigningKey, Verify, ZooidConfig};
 
 /// The exit code of a program whose configuration is wrong: `EX_CONFIG` of `sysexits.h`.
 ///

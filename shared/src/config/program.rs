@@ -8,7 +8,7 @@ use super::secrets::read_sealer;
 use super::variable::{WORKER_LEASE_SECONDS, ZOOID_TIMEOUT_MS};
 use super::{
     BlossomStorage, ConfigError, ConfigErrors, DatabaseConfig, LiveKitConfig, LogConfig,
-    QueueConfig, RetryConfig, ServerConfig, SigningKey, Source, TargetConfig, ZooidConfig,
+    QueueConfig, RetryConfig, ServerConfig, SigningKey, Source, TargetConfig, Verify, ZooidConfig,
 };
 use crate::crypto::{Redactor, Sealer, SecretText};
 
@@ -49,6 +49,8 @@ pub struct WorkerConfig {
     pub sealer: Sealer,
     /// The zooids that are kept in step, at least one: it takes the jobs of their domains.
     pub targets: Vec<TargetConfig>,
+    /// Whether relays are looked at after zooid has accepted them.
+    pub verify: Verify,
     /// Where relays store blobs.
     pub storage: BlossomStorage,
     /// The calls that relays offer, if any.
@@ -171,6 +173,7 @@ impl WorkerConfig {
         let database = DatabaseConfig::read(reader);
         let sealer = read_sealer(reader);
         let targets = TargetConfig::read_all(reader);
+        let verify = Verify::read(reader);
         let storage = BlossomStorage::read(reader);
         let livekit = LiveKitConfig::read_optional(reader);
         let queue = QueueConfig::read(reader);
@@ -183,6 +186,7 @@ impl WorkerConfig {
             database: database?,
             sealer: sealer?,
             targets: targets?,
+            verify: verify?,
             storage: storage?,
             livekit: livekit?,
             queue: queue?,

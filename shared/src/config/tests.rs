@@ -58,6 +58,7 @@ fn the_smallest_configuration_gets_the_documented_defaults() {
     assert_eq!(worker.targets.len(), 1);
     assert_eq!(worker.targets[0].domain.as_str(), "relays.example.com");
     assert_eq!(worker.targets[0].zooid.timeout, Duration::from_secs(5));
+    assert_eq!(worker.verify, Verify::Off);
     assert_eq!(worker.storage, BlossomStorage::Local);
     assert_eq!(worker.livekit, None);
     assert_eq!(
@@ -423,6 +424,17 @@ fn s3_is_on_only_when_it_is_complete_and_half_of_it_is_warned_about() {
             )]
         );
     }
+}
+
+#[test]
+fn relays_are_looked_at_only_when_that_is_asked_for_by_name() {
+    let worker = WorkerConfig::load(&source(&[("ZOOID_VERIFY", "nip11")])).unwrap();
+
+    assert_eq!(worker.verify, Verify::Nip11);
+    assert_eq!(
+        errors(&[("ZOOID_VERIFY", "NIP-11")]),
+        ["ZOOID_VERIFY is malformed: expected off or nip11"]
+    );
 }
 
 #[test]

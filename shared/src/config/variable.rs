@@ -119,6 +119,7 @@ variables! {
     );
     ZOOID_API_SECRET: form(None, "a secret key as hex or nsec");
     ZOOID_TIMEOUT_MS: whole("5000", 1, 600_000);
+    ZOOID_VERIFY: form(Some("off"), "off or nip11");
 
     // What relays are given.
     LIVEKIT_URL: form(

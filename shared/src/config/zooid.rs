@@ -7,7 +7,7 @@ use nostr::key::{Keys, PublicKey};
 
 use super::BaseUrl;
 use super::reader::{Read, Reader};
-use super::variable::{ZOOID_API_SECRET, ZOOID_API_URL, ZOOID_TIMEOUT_MS};
+use super::variable::{ZOOID_API_SECRET, ZOOID_API_URL, ZOOID_TIMEOUT_MS, ZOOID_VERIFY};
 use crate::crypto::SecretText;
 
 /// How zooid's management API is called.
@@ -40,6 +40,25 @@ impl ZooidConfig {
         } else {
             Ok(None)
         }
+    }
+}
+
+/// Whether relays are looked at after zooid has accepted them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verify {
+    /// zooid is taken at its word.
+    Off,
+    /// What relays show at their own hosts is compared with what zooid accepted (NIP-11).
+    Nip11,
+}
+
+impl Verify {
+    pub(super) fn read(reader: &mut Reader<'_>) -> Read<Self> {
+        reader.required(&ZOOID_VERIFY, |text| match text {
+            "off" => Some(Self::Off),
+            "nip11" => Some(Self::Nip11),
+            _ => None,
+        })
     }
 }
 

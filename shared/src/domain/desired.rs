@@ -1,6 +1,8 @@
 //! What zooid should be told about a relay: the input of a sync.
 
-use super::{Generation, Pubkey, Relay, RelayId, RelaySettings, RelayStatus, Schema, ZooidDomain};
+use super::{
+    Generation, Pubkey, Relay, RelayId, RelaySettings, RelayStatus, Schema, Verb, ZooidDomain,
+};
 
 /// The desired state of one relay at one generation. The relay's sealed secret travels beside it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,6 +25,8 @@ pub struct DesiredRelay {
     pub settings: RelaySettings,
     /// Whether zooid has accepted it at least once: decides between creating and changing.
     pub ever_accepted: bool,
+    /// Whether it was seen to answer with another key than its own: only its whole configuration brings that back.
+    pub has_other_key: bool,
 }
 
 impl DesiredRelay {
@@ -32,6 +36,17 @@ impl DesiredRelay {
         match &self.settings.custom_domain {
             Some(domain) if self.custom_domain_verified => domain.to_string(),
             Some(_) | None => format!("{}.{}", self.settings.subdomain, self.zooid_domain),
+        }
+    }
+
+    /// How it is sent: POST if zooid never accepted it, else PATCH; PUT where the secret in zooid's file has to be replaced,
+    /// which a PATCH leaves alone.
+    #[must_use]
+    pub fn verb(&self) -> Verb {
+        match (self.ever_accepted, self.has_other_key) {
+            (false, _) => Verb::Post,
+            (true, false) => Verb::Patch,
+            (true, true) => Verb::Put,
         }
     }
 
@@ -57,6 +72,7 @@ impl From<&Relay> for DesiredRelay {
             custom_domain_verified: relay.custom_domain_verified,
             settings: relay.settings.clone(),
             ever_accepted: relay.synced,
+            has_other_key: false,
         }
     }
 }

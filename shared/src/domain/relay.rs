@@ -58,7 +58,8 @@ pub struct Relay {
     pub sync_state: SyncState,
     /// When the waiting sync runs next, in Unix seconds.
     pub next_attempt_at: Option<i64>,
-    /// When the relay was first seen to answer, in Unix seconds.
+    /// Since when the newest generation has been seen in effect at the relay's host, in Unix seconds; `None` before, while the
+    /// relay differs, and where nobody looks.
     pub live_at: Option<i64>,
 }
 

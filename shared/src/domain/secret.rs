@@ -5,11 +5,11 @@
 
 use std::fmt;
 
-use nostr::key::SecretKey;
+use nostr::key::{Keys, SecretKey};
 use rand::{CryptoRng, RngExt as _};
 use zeroize::Zeroizing;
 
-use super::Malformed;
+use super::{Malformed, Pubkey};
 
 /// A relay's secret key: 64 lower-case hex digits.
 #[derive(Clone, PartialEq, Eq)]
@@ -33,17 +33,9 @@ impl RelaySecret {
     /// # Errors
     /// When the text is not 64 hex digits or its number is no secret key on secp256k1.
     pub fn parse(text: &[u8]) -> Result<Self, Malformed> {
-        let malformed = Malformed {
-            what: "relay secret",
-            rule: "must be a secret key of 64 hex digits",
-        };
-        let mut hex = Zeroizing::new(
-            str::from_utf8(text)
-                .map_err(|_| malformed.clone())?
-                .to_owned(),
-        );
+        let mut hex = Zeroizing::new(str::from_utf8(text).map_err(|_| malformed())?.to_owned());
         hex.make_ascii_lowercase();
-        SecretKey::from_hex(&hex).map_err(|_| malformed)?;
+        SecretKey::from_hex(&hex).map_err(|_| malformed())?;
         Ok(Self(hex))
     }
 
@@ -51,6 +43,22 @@ impl RelaySecret {
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.0
+    }
+
+    /// Its public half: the relay's identity, which it shows as `self` (NIP-11).
+    ///
+    /// # Errors
+    /// Never for a key that was parsed.
+    pub fn public_key(&self) -> Result<Pubkey, Malformed> {
+        let secret = SecretKey::from_hex(&self.0).map_err(|_| malformed())?;
+        Keys::new(secret).public_key().try_into()
+    }
+}
+
+fn malformed() -> Malformed {
+    Malformed {
+        what: "relay secret",
+        rule: "must be a secret key of 64 hex digits",
     }
 }
 
@@ -90,6 +98,16 @@ mod tests {
             assert!(!error.to_string().contains(&bad));
         }
         assert!(RelaySecret::parse(&[0xff; 64]).is_err());
+    }
+
+    #[test]
+    fn the_public_half_is_the_one_that_nostr_derives() {
+        let one = RelaySecret::parse(format!("{:064}", 1).as_bytes()).unwrap();
+
+        assert_eq!(
+            one.public_key().unwrap().as_hex(),
+            "79be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798"
+        );
     }
 
     #[test]

@@ -45,6 +45,8 @@ pub struct TargetFigures {
     pub out_of_step: i64,
     /// How long the first of them has been waiting.
     pub oldest_out_of_step: Duration,
+    /// Relays that were seen to differ from what zooid accepted, where somebody looks.
+    pub drifted: i64,
 }
 
 /// Reads the fleet's figures.
@@ -96,7 +98,7 @@ pub async fn fleet(db: &Db, now: DateTime<Utc>) -> Result<Fleet, sqlx::Error> {
 }
 
 async fn targets(db: &Db, now: DateTime<Utc>) -> Result<Vec<TargetFigures>, sqlx::Error> {
-    let rows: Vec<(String, bool, bool, i64, Option<i64>)> = sqlx::query_as(
+    let rows: Vec<(String, bool, bool, i64, Option<i64>, i64)> = sqlx::query_as(
         "WITH dirty AS MATERIALIZED (
              SELECT target, count(*) AS relays, min(dirty_since) AS since
              FROM relay_sync INDEXED BY relay_sync_oldest
@@ -108,7 +110,13 @@ async fn targets(db: &Db, now: DateTime<Utc>) -> Result<Vec<TargetFigures>, sqlx
              coalesce(target.circuit_state = 'open', 0),
              target.paused_at IS NOT NULL,
              coalesce(dirty.relays, 0),
-             dirty.since
+             dirty.since,
+             (
+                 SELECT count(*)
+                 FROM relay_observation INDEXED BY relay_observation_drifted
+                 WHERE relay_observation.target = known.target
+                   AND relay_observation.drift_since IS NOT NULL
+             )
          FROM (SELECT DISTINCT target FROM relay_count) AS known
          LEFT JOIN target ON target.name = known.target
          LEFT JOIN dirty ON dirty.target = known.target
@@ -117,7 +125,7 @@ async fn targets(db: &Db, now: DateTime<Utc>) -> Result<Vec<TargetFigures>, sqlx
     .fetch_all(db.readers())
     .await?;
     let mut targets = Vec::with_capacity(rows.len());
-    for (name, is_open, is_paused, out_of_step, dirty_since) in rows {
+    for (name, is_open, is_paused, out_of_step, dirty_since, drifted) in rows {
         let domain: ZooidDomain = name
             .parse()
             .map_err(|error: crate::domain::Malformed| sqlx::Error::Decode(error.into()))?;
@@ -128,6 +136,7 @@ async fn targets(db: &Db, now: DateTime<Utc>) -> Result<Vec<TargetFigures>, sqlx
             is_open,
             is_paused,
             out_of_step,
+            drifted,
         });
     }
     Ok(targets)

@@ -22,6 +22,7 @@ mod failure_group;
 mod figures;
 mod job;
 mod liveness;
+pub mod observation;
 pub(crate) mod operator;
 pub mod outcome;
 mod periodic;

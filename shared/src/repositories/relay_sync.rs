@@ -98,6 +98,8 @@ pub struct RelaySync {
     pub max_attempts: Option<u32>,
     /// When the waiting job is due, in unix seconds.
     pub next_attempt_at: Option<i64>,
+    /// Since when the newest generation has been seen in effect, in unix seconds; as [`Relay::live_at`].
+    pub live_at: Option<i64>,
     /// Since when zooid has not had the newest settings, in unix milliseconds.
     pub out_of_step_since: Option<i64>,
     /// The newest attempt, which may still run; `None` before the first.
@@ -210,6 +212,7 @@ impl FromRow<'_, SqliteRow> for RelaySync {
             attempts: row.try_get("job_attempts")?,
             max_attempts: row.try_get("job_max_attempts")?,
             next_attempt_at: relay.next_attempt_at,
+            live_at: relay.live_at,
             out_of_step_since: row.try_get("dirty_since")?,
             last_attempt: None,
             last_attempt_id: row.try_get("last_attempt_id")?,

@@ -85,6 +85,14 @@ impl Out<'_> {
                 .iter()
                 .map(|target| (vec![("target", target.name.as_str())], target.out_of_step)),
         )?;
+        self.gauge(
+            "caravel_relays_drifted",
+            "Relays that do not answer as zooid accepted them, where workers look.",
+            fleet
+                .targets
+                .iter()
+                .map(|target| (vec![("target", target.name.as_str())], target.drifted)),
+        )?;
         self.seconds(
             "caravel_out_of_step_oldest_seconds",
             "How long the first of the relays out of step has been so.",

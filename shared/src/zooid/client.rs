@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use nostr::nips::nip19::ToBech32 as _;
-use reqwest::{Client, Method, redirect, retry};
+use reqwest::header::AUTHORIZATION;
+use reqwest::{Client, ClientBuilder, Method, redirect, retry};
 use serde_json::Value;
 use tracing::{Instrument as _, field, info_span};
 use url::Url;
@@ -55,16 +56,7 @@ impl ZooidClient {
         redactor: Redactor,
         clock: SharedClock,
     ) -> Result<Self, ZooidClientError> {
-        let http = Client::builder()
-            .user_agent(concat!("caravel/", env!("CARGO_PKG_VERSION")))
-            // Nothing between us and zooid but what the operator configured, and no call that we did not count: a
-            // followed redirect would carry a body with secrets elsewhere.
-            .no_proxy()
-            .redirect(redirect::Policy::none())
-            .retry(retry::never())
-            .connect_timeout(CONNECT_TIMEOUT.min(config.timeout / 2))
-            .pool_idle_timeout(POOL_IDLE)
-            .build()?;
+        let http = builder(config.timeout).build()?;
         Ok(Self {
             http,
             api_url: config.api_url.url().clone(),
@@ -192,7 +184,7 @@ impl ZooidClient {
         let request = Request {
             method: call.method,
             url,
-            authorization,
+            headers: vec![(AUTHORIZATION, authorization)],
             json: call.json,
             timeout: call.timeout,
             body_limit: call.body_limit,
@@ -211,6 +203,19 @@ impl ZooidClient {
             taken: None,
         }
     }
+}
+
+/// How zooids are called, with calls of at most `timeout`.
+pub(super) fn builder(timeout: Duration) -> ClientBuilder {
+    Client::builder()
+        .user_agent(concat!("caravel/", env!("CARGO_PKG_VERSION")))
+        // Nothing between us and zooid but what the operator configured, and no call that we did not count: a followed
+        // redirect would carry a body with secrets elsewhere.
+        .no_proxy()
+        .redirect(redirect::Policy::none())
+        .retry(retry::never())
+        .connect_timeout(CONNECT_TIMEOUT.min(timeout / 2))
+        .pool_idle_timeout(POOL_IDLE)
 }
 
 /// A call of the management API.

@@ -1,4 +1,4 @@
-//! One HTTP exchange: a signed request, and as much of its answer as we care to read.
+//! One HTTP exchange: a request, and as much of its answer as we care to read.
 //!
 //! Invariant: it ends before its deadline, follows no redirect, repeats nothing, and reads at most a fixed number of
 //! bytes, so an answer can neither hold a worker nor fill its memory.
@@ -6,7 +6,7 @@
 use std::error::Error;
 use std::time::Duration;
 
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap};
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName};
 use reqwest::{Client, Method, Response};
 use serde_json::{Map, Value};
 use url::Url;
@@ -76,7 +76,7 @@ impl Body {
 pub(super) struct Request {
     pub(super) method: Method,
     pub(super) url: Url,
-    pub(super) authorization: String,
+    pub(super) headers: Vec<(HeaderName, String)>,
     pub(super) json: Option<Vec<u8>>,
     /// How long the whole exchange may take.
     pub(super) timeout: Duration,
@@ -87,10 +87,10 @@ pub(super) struct Request {
 impl Request {
     /// Sends the request and reads the answer.
     pub(super) async fn send(self, client: &Client) -> Exchange {
-        let mut request = client
-            .request(self.method, self.url)
-            .header(AUTHORIZATION, self.authorization)
-            .timeout(self.timeout);
+        let mut request = client.request(self.method, self.url).timeout(self.timeout);
+        for (name, value) in self.headers {
+            request = request.header(name, value);
+        }
         if let Some(json) = self.json {
             request = request.header(CONTENT_TYPE, "application/json").body(json);
         }

@@ -8,6 +8,7 @@ mod client;
 mod exchange;
 mod installation;
 pub mod nip98;
+mod observe;
 mod preview;
 mod reading;
 mod renderer;
@@ -15,5 +16,6 @@ mod sync;
 
 pub use client::{ZooidClient, ZooidClientError};
 pub use installation::{SettingsChange, Told};
+pub use observe::{LOOK_TIMEOUT, RelayViewer, Unseen};
 pub use preview::{AT_THE_WORKER, Preview};
 pub use renderer::Renderer;

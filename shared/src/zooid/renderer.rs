@@ -196,6 +196,7 @@ pub(super) mod tests {
             custom_domain_verified: false,
             settings: RelaySettings::defaults(subdomain, PlanId::Basic),
             ever_accepted: false,
+            has_other_key: false,
         }
     }
 

@@ -19,8 +19,8 @@ use crate::domain::{DesiredRelay, RelaySecret, SyncFailure, SyncReport, Verb};
 const CALL_MIN_SHARE: u32 = 10;
 
 impl ZooidClient {
-    /// Sends the desired state: POST if zooid never accepted the relay, else PATCH. Where the answer shows that zooid's
-    /// file is not what we took it for, the verb that fits follows at once.
+    /// Sends the desired state by [`DesiredRelay::verb`]. Where the answer shows that zooid's file is not what we took it
+    /// for, the verb that fits follows at once.
     ///
     /// `open_secret` gives the text of the relay's secret. It is called once, and only if the secret has to be sent.
     pub async fn sync<E: Display>(
@@ -32,11 +32,7 @@ impl ZooidClient {
         let deadline = Instant::now() + self.timeout;
         let secret = LazyCell::new(|| self.read_secret(open_secret));
         let mut verbs_used = Vec::new();
-        let mut verb = if relay.ever_accepted {
-            Verb::Patch
-        } else {
-            Verb::Post
-        };
+        let mut verb = relay.verb();
         loop {
             let body = match verb {
                 Verb::Post | Verb::Put => {

@@ -19,3 +19,4 @@ mod query_sync_state;
 mod queue_probe;
 mod watch;
 mod zooid_client;
+mod zooid_viewer;

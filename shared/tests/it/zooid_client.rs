@@ -143,6 +143,7 @@ fn relay(subdomain: &str, id: char) -> DesiredRelay {
         custom_domain_verified: false,
         settings: RelaySettings::defaults(subdomain, PlanId::Basic),
         ever_accepted: false,
+        has_other_key: false,
     }
 }
 
@@ -308,6 +309,23 @@ async fn a_lost_file_is_created_again_with_the_same_secret() {
         zooid.verbs(&relay),
         [zooid_sim::Verb::Patch, zooid_sim::Verb::Post]
     );
+    assert_eq!(zooid.stored_secret(&relay), FIRST_SECRET);
+}
+
+#[tokio::test]
+async fn a_relay_with_another_key_is_replaced_as_a_whole() {
+    let zooid = Fixture::start().await;
+    let relay = DesiredRelay {
+        has_other_key: true,
+        ..zooid.created().await
+    };
+    let mut other = serde_json::Map::new();
+    other.insert("secret".to_owned(), "7".repeat(64).into());
+    zooid.sim.patch_file(relay.id.as_str(), other).unwrap();
+
+    let report = zooid.sync(&relay).await;
+
+    assert_eq!((report.verb, report.status), (Some(Verb::Put), Some(200)));
     assert_eq!(zooid.stored_secret(&relay), FIRST_SECRET);
 }
 

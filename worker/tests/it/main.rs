@@ -5,6 +5,7 @@
 mod drain;
 mod fixture;
 mod installation;
+mod observing;
 mod outage;
 mod running;
 mod settings;

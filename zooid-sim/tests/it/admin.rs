@@ -165,3 +165,20 @@ async fn down_up_and_release_work_from_outside() {
 
     assert_eq!(hanging.await.unwrap().status, 201);
 }
+
+#[tokio::test]
+async fn a_file_is_changed_behind_the_api_and_shown_at_once() {
+    let admin = Admin::start().await;
+    admin.harness.create("a").await;
+
+    let renamed = json!({"info": {"name": "Other"}});
+    assert_eq!(admin.send("PATCH", "/relays/a", &renamed).await, 204);
+
+    let shown = admin.harness.nip11("a.example.com").await;
+    let document: Value = serde_json::from_str(&shown.body).unwrap();
+    assert_eq!(document["name"], "Other");
+    assert_eq!(document["pubkey"], PUBKEY);
+    assert_eq!(admin.send("PATCH", "/relays/none", &renamed).await, 404);
+    let nonsense = json!({"info": 5});
+    assert_eq!(admin.send("PATCH", "/relays/a", &nonsense).await, 500);
+}

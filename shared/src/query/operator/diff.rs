@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::Evidence;
 use crate::zooid::{AT_THE_WORKER, Preview};
 
 /// Where zooid was when it accepted: no setting of the relay.
@@ -23,6 +24,10 @@ pub struct DiffRow {
     pub changed: bool,
     /// Whether it is a secret, of which only that is told.
     pub secret: bool,
+    /// How it is known that zooid has what it accepted; `None` before it accepted anything.
+    pub evidence: Option<Evidence>,
+    /// What was shown at the relay's host, where that is the evidence; else null.
+    pub observed: Value,
 }
 
 /// Every field of either. Of those in `unknown`, or under it, the asking program does not know what is desired.
@@ -86,6 +91,8 @@ pub(super) fn diff(
                 accepted: shown(accepted_value),
                 changed,
                 secret,
+                evidence: accepted.map(|_| Evidence::Assumed),
+                observed: Value::Null,
             }
         })
         .collect()
@@ -124,6 +131,16 @@ mod tests {
             accepted,
             changed,
             secret: false,
+            evidence: Some(Evidence::Assumed),
+            observed: Value::Null,
+        }
+    }
+
+    /// The same before zooid has accepted anything.
+    fn new_row(field: &str, desired: Value) -> DiffRow {
+        DiffRow {
+            evidence: None,
+            ..row(field, desired, Value::Null, true)
         }
     }
 
@@ -161,7 +178,7 @@ mod tests {
     fn before_the_first_acceptance_everything_is_new() {
         let rows = diff(&json!({"host": "a"}), None, &[]);
 
-        assert_eq!(rows, [row("host", json!("a"), Value::Null, true)]);
+        assert_eq!(rows, [new_row("host", json!("a"))]);
     }
 
     #[test]
@@ -183,9 +200,6 @@ mod tests {
             ]
         );
         let first = diff(&json!({"host": "a"}), None, &["livekit"]);
-        assert_eq!(
-            first[1],
-            row("livekit", json!(AT_THE_WORKER), Value::Null, true)
-        );
+        assert_eq!(first[1], new_row("livekit", json!(AT_THE_WORKER)));
     }
 }

@@ -7,9 +7,9 @@ use chrono::{DateTime, TimeDelta};
 use serde::Serialize;
 
 use crate::{
-    domain::{CircuitState, FailureKind, Policy},
+    domain::{CircuitState, DriftField, FailureKind, Policy},
     repositories::{
-        operator::{job::Job, marks::Marks, target::TargetRow},
+        operator::{job::Job, marks::Marks, observation::Observed, target::TargetRow},
         relay_sync::RelaySync,
     },
 };
@@ -23,6 +23,8 @@ const NEAR: TimeDelta = TimeDelta::hours(20);
 pub enum ExplanationCode {
     /// zooid has the newest settings.
     InStep,
+    /// zooid accepted the newest settings, and the relay does not answer accordingly.
+    Drifted,
     /// The relay is kept from the workers.
     Quarantined,
     /// An operator paused the relay.
@@ -78,6 +80,7 @@ pub(super) struct Facts<'a> {
     pub(super) target: Option<&'a TargetRow>,
     pub(super) queue_paused_at: Option<i64>,
     pub(super) workers_alive: u64,
+    pub(super) observed: Option<&'a Observed>,
 }
 
 /// The first check that applies.
@@ -103,16 +106,71 @@ fn in_step(facts: &Facts<'_>) -> Option<Explanation> {
         (None, Some(_)) => " The relay is paused: its next change will wait.",
         (None, None) => "",
     };
+    if let Some(drifted) = drifted(facts, hold) {
+        return Some(drifted);
+    }
     let since = marks.synced_at;
     let since_when = since.map_or(String::new(), |at| {
         format!(" since {}", clock(facts.now, at))
     });
     Some(Explanation {
         code: ExplanationCode::InStep,
-        sentence: format!("zooid has the newest settings{since_when}.{hold}"),
+        sentence: format!(
+            "zooid has the newest settings{since_when}.{}{hold}",
+            live(facts)
+        ),
         next_step: None,
         since,
     })
+}
+
+/// Since when the relay has been seen with them, if it has.
+fn live(facts: &Facts<'_>) -> String {
+    facts
+        .observed
+        .filter(|observed| observed.live_generation == facts.sync.generation)
+        .and_then(|observed| observed.live_at)
+        .map_or(String::new(), |at| {
+            format!(
+                " They were first seen in effect at {}.",
+                clock(facts.now, at)
+            )
+        })
+}
+
+fn drifted(facts: &Facts<'_>, hold: &str) -> Option<Explanation> {
+    let observed = facts.observed?;
+    let since = observed.drift_since?;
+    let in_what: Vec<&str> = observed.drift.iter().copied().map(drift_in_words).collect();
+    let again = observed
+        .healed_at
+        .filter(|at| *at >= since)
+        .map_or(String::new(), |at| {
+            format!(" It was last sent again at {}.", clock(facts.now, at))
+        });
+    Some(Explanation {
+        code: ExplanationCode::Drifted,
+        sentence: format!(
+            "zooid accepted the newest settings, but since {} the relay has been seen to differ: {}.{again}{hold}",
+            clock(facts.now, since),
+            in_what.join(", ")
+        ),
+        next_step: Some(
+            "It is looked at every 15 minutes, and sent again while it differs. If that does not help, look at zooid's log and \
+             at the relay's file in its CONFIG folder."
+                .to_owned(),
+        ),
+        since: Some(since),
+    })
+}
+
+fn drift_in_words(field: DriftField) -> &'static str {
+    match field {
+        DriftField::Answers => "whether it answers at its host",
+        DriftField::SelfKey => "its own key",
+        DriftField::Pubkey => "its owner",
+        DriftField::Name => "its name",
+    }
 }
 
 fn held_by_itself(facts: &Facts<'_>) -> Option<Explanation> {

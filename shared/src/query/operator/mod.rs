@@ -3,6 +3,7 @@
 //! Every answer serializes as the operators' part of the API shows it, so all programs show the same.
 
 mod diff;
+mod evidence;
 mod explanation;
 mod lists;
 mod overview;
@@ -17,6 +18,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 
 pub use diff::DiffRow;
+pub use evidence::Evidence;
 pub use explanation::{Explanation, ExplanationCode};
 pub use overview::{Latency, Overview, QueueView, WorkerCounts};
 pub use relay::{NextRequest, RelayReport};

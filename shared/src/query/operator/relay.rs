@@ -6,12 +6,13 @@ use serde_json::Value;
 use super::{
     DiffRow, Explanation, TimelineEvent, Viewpoint,
     diff::diff,
+    evidence,
     explanation::{Facts, explain},
     timeline::timeline,
     workers,
 };
 use crate::{
-    domain::{Activity, DesiredRelay, Relay, RelayId, Verb},
+    domain::{Activity, DesiredRelay, DriftField, Relay, RelayId, Verb},
     query::{Query, QueryError},
     repositories::{
         FindById as _, List as _, Pagination,
@@ -22,6 +23,7 @@ use crate::{
             audit::{self, AuditEntry, AuditFilter},
             job::{self, Job, JobState},
             marks,
+            observation::{self, Observed},
             target::{self, queue_paused_at},
         },
         relay_sync::{self, RelaySync},
@@ -45,6 +47,8 @@ pub struct RelayReport {
     pub timeline: Vec<TimelineEvent>,
     /// The newest attempts, the newest first.
     pub attempts: Vec<Attempt>,
+    /// What was seen at its host; `None` when nobody has begun to look.
+    pub observation: Option<Observed>,
     /// Desired against accepted settings.
     pub diff: Vec<DiffRow>,
     /// What the next attempt would send; `None` when the relay is in step.
@@ -58,7 +62,7 @@ pub struct RelayReport {
 /// A request to zooid (zooid.md, Endpoints).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct NextRequest {
-    /// POST before zooid has ever accepted the relay, else PATCH.
+    /// How [`DesiredRelay::verb`] sends it.
     pub verb: Verb,
     /// Under the target's URL.
     pub path: String,
@@ -95,6 +99,7 @@ impl Query {
         let jobs = job::of_relay(&mut snapshot, id).await?;
         let in_state = |state| jobs.iter().find(|job| job.state == state);
         let targets = target::all(&mut snapshot).await?;
+        let observation = observation::of_relay(&mut snapshot, id).await?;
         let explanation = explain(&Facts {
             now: view.now_ms(),
             sync: &sync,
@@ -106,6 +111,7 @@ impl Query {
                 .find(|target| target.name == relay.zooid_domain),
             queue_paused_at: queue_paused_at(&mut snapshot).await?,
             workers_alive: workers::alive(&mut snapshot, view).await?,
+            observed: observation.as_ref(),
         });
 
         let of_relay = AttemptFilter {
@@ -126,19 +132,25 @@ impl Query {
             .await?
             .items;
 
-        let desired = DesiredRelay::from(&relay);
+        let mut desired = DesiredRelay::from(&relay);
+        desired.has_other_key = observation
+            .as_ref()
+            .is_some_and(|observed| observed.drift.contains(&DriftField::SelfKey));
         let accepted: Option<Value> = marks
             .accepted
             .as_deref()
             .and_then(|accepted| serde_json::from_str(accepted).ok());
         let unknown = preview.unknown(&desired, accepted.as_ref());
+        let mut diff = diff(&preview.record(&desired), accepted.as_ref(), &unknown);
+        evidence::mark(&mut diff, observation.as_ref(), sync.synced_generation);
         Ok(RelayReport {
             timeline: timeline(&activity, &jobs, &attempts, &actions),
-            diff: diff(&preview.record(&desired), accepted.as_ref(), &unknown),
+            diff,
             next_request: next_request(preview, &desired, &sync, accepted.as_ref()),
             job: jobs.into_iter().next(),
             sync,
             explanation,
+            observation,
             attempts,
             activity,
             actions,
@@ -152,11 +164,7 @@ fn next_request(
     sync: &RelaySync,
     accepted: Option<&Value>,
 ) -> Option<NextRequest> {
-    let verb = if desired.ever_accepted {
-        Verb::Patch
-    } else {
-        Verb::Post
-    };
+    let verb = desired.verb();
     (sync.synced_generation < sync.generation).then(|| NextRequest {
         verb,
         path: format!("/relay/{}", desired.id),

@@ -2,6 +2,7 @@
 
 mod circuit;
 mod machine;
+mod observation;
 mod plans;
 mod policies;
 mod pruning;

@@ -75,6 +75,9 @@ async fn statements(db: &Db) -> Vec<String> {
             }
             outcome::record(tx, at(121), &POLICY, &[accepted(&lost[0])], Care::EachAlone).await?;
             crate::queue::reconcile(tx, at(121), Duration::from_secs(30), 3).await?;
+            let seen = observation::drifted();
+            observation::look_once(tx, at(122), &seen).await?;
+            observation::look_once(tx, at(123), &seen).await?;
             liveness::sign_off(tx, at(121), &me).await?;
             let ran = tx.ran.iter().flat_map(|text| text.split(";\n"));
             Ok(ran.map(str::to_owned).collect())

@@ -13,6 +13,7 @@ pub mod group;
 pub mod job;
 pub mod keyset;
 pub mod marks;
+pub mod observation;
 pub mod rollup;
 pub mod search;
 mod snapshot;

@@ -6,7 +6,7 @@ use super::{
     audit::{self, AuditFilter},
     count,
     group::{self, GroupFilter},
-    job, marks,
+    job, marks, observation,
     rollup::{self, Minutes},
     sync_list::{self, SyncCursor, SyncFilter, SyncOrder, SyncPage},
     target, worker,
@@ -119,6 +119,7 @@ async fn reads(db: &Db) -> Result<Vec<String>, sqlx::Error> {
     job::of_relay(&mut snapshot, &relay()).await?;
     job::first_due(&mut snapshot, &target, 0).await?;
     marks::marks(&mut snapshot, &relay()).await?;
+    observation::of_relay(&mut snapshot, &relay()).await?;
     worker::newest(&mut snapshot).await?;
     worker::running(&mut snapshot).await?;
     target::all(&mut snapshot).await?;

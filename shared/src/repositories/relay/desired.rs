@@ -46,7 +46,13 @@ pub async fn desired_states(
              relay.custom_domain_verified,
              relay.secret,
              relay_sync.synced_generation,
-             relay_sync.crashes, ",
+             relay_sync.crashes,
+             EXISTS (
+                 SELECT 1
+                 FROM relay_observation
+                 WHERE relay_observation.relay_id = relay.id
+                   AND instr(relay_observation.drift, '\"self\"') > 0
+             ) AS has_other_key, ",
         settings_columns!(),
         " FROM json_each($1) AS wanted
           CROSS JOIN relay ON relay.id = wanted.value
@@ -104,6 +110,7 @@ impl FromRow<'_, SqliteRow> for DesiredState {
                 custom_domain_verified: row.try_get("custom_domain_verified")?,
                 settings: settings(row)?,
                 ever_accepted: synced_generation > 0,
+                has_other_key: row.try_get("has_other_key")?,
             },
             synced_generation,
             crashes: row.try_get("crashes")?,

@@ -52,7 +52,14 @@ macro_rules! columns {
              relay.updated_at,
              relay_sync.sync_error,
              relay_sync.synced_generation,
-             waiting.run_at AS next_attempt_at, ",
+             waiting.run_at AS next_attempt_at,
+             (
+                 SELECT relay_observation.live_at / 1000
+                 FROM relay_observation
+                 WHERE relay_observation.relay_id = relay.id
+                   AND relay_observation.live_generation = relay.generation
+                   AND relay_observation.drift_since IS NULL
+             ) AS live_at, ",
             $crate::repositories::relay_sync::sync_state!(),
             " AS sync_state, ",
             $crate::repositories::relay::settings_columns!()
@@ -168,7 +175,7 @@ impl FromRow<'_, SqliteRow> for Relay {
             synced_generation,
             sync_state: parsed(row, "sync_state")?,
             next_attempt_at: row.try_get("next_attempt_at")?,
-            live_at: None,
+            live_at: row.try_get("live_at")?,
         })
     }
 }

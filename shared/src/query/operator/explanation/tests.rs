@@ -19,6 +19,7 @@ struct Situation {
     target: TargetRow,
     queue_paused_at: Option<i64>,
     workers_alive: u64,
+    observed: Option<Observed>,
 }
 
 fn job(state: JobState) -> Job {
@@ -105,6 +106,7 @@ impl Situation {
             },
             queue_paused_at: Some(NOW - 30_000),
             workers_alive: 0,
+            observed: None,
         }
     }
 
@@ -118,6 +120,7 @@ impl Situation {
             target: Some(&self.target),
             queue_paused_at: self.queue_paused_at,
             workers_alive: self.workers_alive,
+            observed: self.observed.as_ref(),
         })
     }
 }
@@ -142,6 +145,7 @@ fn sync() -> RelaySync {
         attempts: Some(4),
         max_attempts: Some(25),
         next_attempt_at: None,
+        live_at: None,
         out_of_step_since: Some(NOW - 120_000),
         last_attempt: Some(attempt()),
         last_attempt_id: 7,
@@ -271,6 +275,47 @@ fn a_relay_in_step_that_is_held_says_so() {
         situation.explain().sentence,
         "zooid has the newest settings since 07:59:00 UTC. The relay is paused: its next change will wait."
     );
+}
+
+#[test]
+fn a_relay_in_step_says_whether_it_was_seen_so() {
+    let mut situation = Situation::worst();
+    situation.sync.synced_generation = 2;
+    situation.marks.quarantined_at = None;
+    situation.marks.paused_at = None;
+    let seen = Observed {
+        live_generation: 2,
+        live_at: Some(NOW - 58_000),
+        observed_generation: 2,
+        observed_at: Some(NOW - 58_000),
+        document: None,
+        drift_since: None,
+        drift: Vec::new(),
+        healed_at: None,
+        heals: 0,
+    };
+    situation.observed = Some(seen.clone());
+    assert_eq!(
+        situation.explain().sentence,
+        "zooid has the newest settings since 07:59:00 UTC. They were first seen in effect at 07:59:02 UTC."
+    );
+
+    situation.observed = Some(Observed {
+        drift_since: Some(NOW - 10_000),
+        drift: vec![DriftField::SelfKey, DriftField::Name],
+        healed_at: Some(NOW - 9_000),
+        heals: 1,
+        ..seen
+    });
+    let drifted = situation.explain();
+
+    assert_eq!(drifted.code, ExplanationCode::Drifted);
+    assert_eq!(
+        drifted.sentence,
+        "zooid accepted the newest settings, but since 07:59:50 UTC the relay has been seen to differ: its own key, its \
+         name. It was last sent again at 07:59:51 UTC."
+    );
+    assert_eq!(drifted.since, Some(NOW - 10_000));
 }
 
 #[test]
