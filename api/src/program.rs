@@ -37,7 +37,7 @@ Configured by environment variables, or by a file .env in the working directory:
   SERVER_TRUSTED_PROXIES       proxies whose X-Forwarded-For counts, as addresses or networks
   SERVER_MAX_REQUESTS          requests handled at the same time    [512]
   RATE_LIMIT_KEY, RATE_LIMIT_ADDRESS  requests a minute that one key signs, or one address sends; 0 for no limit  [6000]
-  TENANT_MAX_RELAYS            relays that one tenant can create; 0 for no limit  [0]
+  TENANT_MAX_RELAYS            relays that one tenant can create; 0 for no limit  [100]
   SYNC_MAX_ATTEMPTS            attempts of a sync before it is given up  [25]
   METRICS_TOKEN                bearer token of GET /metrics; no such route without one
   LOG_FORMAT, RUST_LOG         pretty or json, and which lines      [pretty, info]

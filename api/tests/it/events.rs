@@ -155,7 +155,7 @@ async fn a_follower_who_comes_back_gets_what_happened_meanwhile() {
 
 #[tokio::test]
 async fn a_flood_is_told_as_a_whole() {
-    let api = start().await;
+    let api = start_with(&[("TENANT_MAX_RELAYS", "0")]).await;
     let seen = Events::open(&api, None).await.next().await.unwrap().id;
     for number in 0..201 {
         api.relay(&format!("r{number}")).await;
