@@ -11,7 +11,8 @@ use axum::extract::Request;
 use http::HeaderValue;
 use http::header::AUTHORIZATION;
 use shared::command::AskedBy;
-use shared::domain::{Pubkey, Relay, RelayId};
+use shared::command::operator::ByOperator;
+use shared::domain::{Actor, Pubkey, Relay, RelayId};
 use shared::watch::is_bearer;
 
 use crate::auth::{Form, Identity, Rejection, Session, authenticate, of_cookie};
@@ -19,6 +20,7 @@ use crate::error::ApiError;
 use crate::path::PathParam;
 use crate::role::Role;
 use crate::state::ApiState;
+use crate::trace::RequestTrace;
 
 /// Who may call a route, as data: for tests and documentation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -292,9 +294,12 @@ impl RelayAccess {
 }
 
 impl OperatorAccess {
-    /// The admin's key.
-    pub fn into_pubkey(self) -> Pubkey {
-        self.pubkey
+    /// The admin, as the record of operators' actions has them who act by this request.
+    pub fn acting(self, RequestTrace(trace): RequestTrace) -> ByOperator {
+        ByOperator {
+            actor: Actor::Admin(self.pubkey),
+            trace,
+        }
     }
 }
 

@@ -170,7 +170,9 @@ impl Changed {
                 OperatorResource::Target => {
                     self.targets.insert(id);
                 }
-                OperatorResource::Queue | OperatorResource::Secrets => self.counts = true,
+                OperatorResource::Tenant | OperatorResource::Queue | OperatorResource::Secrets => {
+                    self.counts = true;
+                }
                 OperatorResource::Relays => *self = Self::everything(),
             }
         }
