@@ -15,7 +15,7 @@ use shared::command::operator::ByOperator;
 use shared::domain::{Actor, Pubkey, Relay, RelayId};
 use shared::watch::is_bearer;
 
-use crate::auth::{Form, Identity, Rejection, Session, authenticate, of_cookie};
+use crate::auth::{Form, Identity, Rejection, Session, Uses, authenticate, of_cookie};
 use crate::error::ApiError;
 use crate::path::PathParam;
 use crate::role::Role;
@@ -181,13 +181,18 @@ pub struct SignedInAccess {
 
 impl Caller {
     async fn of(state: &ApiState, request: &mut Request) -> Result<Self, ApiError> {
-        let identity = authenticate(state, request).await?;
+        let identity = authenticate(state, request, Uses::UntilTooOld).await?;
         Ok(Self::from_identity(state, identity))
     }
 
     /// Only who signed the very request.
     async fn of_this_request(state: &ApiState, request: &mut Request) -> Result<Self, ApiError> {
-        let identity = authenticate(state, request).await?;
+        let uses = if request.method().is_safe() {
+            Uses::UntilTooOld
+        } else {
+            Uses::Once
+        };
+        let identity = authenticate(state, request, uses).await?;
         match identity.form {
             Form::Request => Ok(Self::from_identity(state, identity)),
             Form::Session => Err(ApiError::Unauthorized(Rejection::Session)),

@@ -133,6 +133,41 @@ async fn a_session_whose_signature_was_changed_is_refused_although_the_other_is_
     let forged = header_of_json(event.as_json());
 
     assert_eq!(ask(&forged).await.outcome(), (401, "unauthorized"));
+#[tokio::test]
+async fn a_captured_header_neither_repeats_what_an_operator_did_nor_signs_anybody_in() {
+    let api = start().await;
+    let relay = api.relay("mine").await;
+    let id = relay["id"].as_str().unwrap();
+    for (method, path, keys) in [
+        ("POST", "/dashboard/session".to_owned(), &api.reader),
+        ("POST", "/operator/queue/pause".to_owned(), &api.admin),
+        ("PUT", format!("/relays/{id}/delinquent"), &api.admin),
+        ("DELETE", format!("/relays/{id}/delinquent"), &api.admin),
+    ] {
+        let header = api.signature(keys, method, &path);
+        let ask = || api.call(method, &*path).authorization(&header).send();
+
+        assert_eq!(ask().await.status, 200, "{path}");
+
+        assert_eq!(ask().await.outcome(), (401, "unauthorized"), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn what_tenants_ask_and_operators_read_can_be_repeated() {
+    let api = start().await;
+    for (method, path, keys) in [
+        ("POST", "/tenants", &api.owner),
+        ("GET", "/operator/overview", &api.reader),
+    ] {
+        let header = api.signature(keys, method, path);
+        for _ in 0..2 {
+            let reply = api.call(method, path).authorization(&header).send().await;
+            assert_eq!(reply.status, 200, "{path}");
+        }
+    }
+}
+
     api.clock.advance(Duration::from_mins(16));
     assert_eq!(ask(&header).await.outcome(), (401, "unauthorized"));
 }
