@@ -113,6 +113,7 @@ pub struct Operator;
 /// [`Access::MetricsToken`].
 #[derive(Debug, Clone, Copy)]
 pub struct MetricsToken;
+
 /// [`Access::OperatorRead`].
 #[derive(Debug, Clone, Copy)]
 pub struct OperatorRead;
@@ -146,6 +147,7 @@ pub struct TenantAccess {
 #[derive(Debug)]
 pub struct RelayAccess {
     relay: Relay,
+    caller: Pubkey,
     asked_by: AskedBy,
 }
 
@@ -185,7 +187,7 @@ impl Caller {
         Ok(Self::from_identity(state, identity))
     }
 
-    /// Only who signed the very request.
+    /// Only who signed the very request. Whoever captures its header cannot change anything with it.
     async fn of_this_request(state: &ApiState, request: &mut Request) -> Result<Self, ApiError> {
         let uses = if request.method().is_safe() {
             Uses::UntilTooOld
@@ -292,6 +294,11 @@ impl RelayAccess {
         self.relay.id
     }
 
+    /// Who calls.
+    pub fn caller(&self) -> &Pubkey {
+        &self.caller
+    }
+
     /// With whose authority the caller acts: an admin's even on a relay of their own.
     pub fn asked_by(&self) -> AskedBy {
         self.asked_by
@@ -371,7 +378,11 @@ impl Rule for OwnerOrAdmin {
         } else {
             AskedBy::Tenant
         };
-        Ok(RelayAccess { relay, asked_by })
+        Ok(RelayAccess {
+            relay,
+            caller: caller.pubkey,
+            asked_by,
+        })
     }
 }
 

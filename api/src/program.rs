@@ -75,9 +75,6 @@ pub enum ProgramError {
     /// Standard output is closed.
     #[error("say where the API listens")]
     Output(#[source] io::Error),
-    /// The listener broke.
-    #[error("serve the API")]
-    Serve(#[source] io::Error),
     /// The database is gone.
     #[error("use the database")]
     Database(#[from] DatabaseLost),
@@ -116,7 +113,7 @@ async fn answer(config: &ApiConfig, stop: CancellationToken) -> Result<(), Progr
     let address = listener.local_addr().map_err(ProgramError::Output)?;
     writeln!(io::stdout(), "listening on http://{address}").map_err(ProgramError::Output)?;
     tokio::select! {
-        served = serve(listener, state, stop) => served.map_err(ProgramError::Serve)?,
+        () = serve(listener, state, stop) => {}
         lost = db.lost(&clock) => return Err(lost.into()),
     }
     db.close().await;

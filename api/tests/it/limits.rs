@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use http::{HeaderName, HeaderValue};
 use nostr::prelude::*;
+use sqlx::ConnectOptions as _;
+use sqlx::sqlite::SqliteConnectOptions;
 
 use crate::harness::*;
 
@@ -56,8 +58,34 @@ async fn an_address_is_the_one_that_the_last_trusted_proxy_names() {
 #[tokio::test]
 async fn nobody_is_believed_about_addresses_without_a_trusted_proxy() {
     let api = start_empty(&[("RATE_LIMIT_ADDRESS", "1")]).await;
+
+    // Who calls from this host is not counted; whoever says to speak for others counts as one.
     for _ in 0..3 {
-        assert_eq!(from(&api, "203.0.113.1").await.status, 200);
+        assert_eq!(api.get("/plans").send().await.status, 200);
+    }
+    assert_eq!(from(&api, "203.0.113.1").await.status, 200);
+
+    for claimed in ["203.0.113.2", "127.0.0.1", "::1"] {
+        let refused = from(&api, claimed).await;
+        assert_eq!(refused.outcome(), (429, "rate-limited"), "{claimed}");
+    }
+}
+
+#[tokio::test]
+async fn an_address_has_no_more_names_than_one() {
+    let api = start_empty(&[
+        ("RATE_LIMIT_ADDRESS", "1"),
+        ("SERVER_TRUSTED_PROXIES", "127.0.0.0/8"),
+    ])
+    .await;
+    for (first, again) in [
+        ("203.0.113.1", "::ffff:203.0.113.1"),
+        ("2001:db8:1:2::1", "2001:db8:1:2:ffff::9"),
+        ("127.0.0.1", "127.0.0.1"),
+    ] {
+        assert_eq!(from(&api, first).await.status, 200, "{first}");
+        let refused = from(&api, again).await;
+        assert_eq!(refused.outcome(), (429, "rate-limited"), "{again}");
     }
 }
 
@@ -77,25 +105,26 @@ async fn what_is_too_long_is_refused() {
 #[tokio::test]
 async fn more_requests_at_once_than_the_server_handles_are_503() {
     let api = start_with(&[("SERVER_MAX_REQUESTS", "1")]).await;
-    let relay = api.relay("slow").await;
-    let path = format!("/relays/{}", relay["id"].as_str().unwrap());
-    let prefer = HeaderName::from_static("prefer");
-    let waiting = api
-        .put(path)
-        .by(&api.owner)
-        .header(prefer, HeaderValue::from_static("wait=30"))
-        .send();
+    // Somebody forgets a transaction in a shell: a write has to wait.
+    let shell = SqliteConnectOptions::new().filename(api.db.path());
+    let mut shell = shell.connect().await.unwrap();
+    let begun = sqlx::query("BEGIN IMMEDIATE").execute(&mut shell).await;
+    begun.unwrap();
+    let writing = api.post("/relays").by(&api.owner);
+    let writing = writing.json(&relay_input("slow")).send();
     let others = async {
-        loop {
+        let refused = loop {
             let reply = api.get("/plans").send().await;
             if reply.status != 200 {
-                api.stop.cancel();
-                return reply;
+                break reply;
             }
-        }
+        };
+        let ended = sqlx::query("ROLLBACK").execute(&mut shell).await;
+        ended.unwrap();
+        refused
     };
 
-    let both = async { tokio::join!(waiting, others) };
+    let both = async { tokio::join!(writing, others) };
     let (_, refused) = tokio::time::timeout(Duration::from_secs(20), both)
         .await
         .unwrap();
@@ -104,35 +133,6 @@ async fn more_requests_at_once_than_the_server_handles_are_503() {
     assert!(refused.headers.contains_key("retry-after"));
 }
 
-#[tokio::test]
-async fn in_strict_mode_an_event_is_used_up_by_its_first_use() {
-    let api = start_empty(&[("AUTH_MODE", "strict")]).await;
-    let header = api.signature(&api.owner, "GET", "/identity");
-    let ask = || api.get("/identity").authorization(&header).send();
-
-    let (one, two) = tokio::join!(ask(), ask());
-
-    let mut statuses = [one.status, two.status];
-    statuses.sort_unstable();
-    assert_eq!(statuses, [200, 401]);
-    let again = ask().await;
-    assert_eq!(again.outcome(), (401, "unauthorized"));
-}
-
-#[tokio::test]
-async fn a_session_whose_signature_was_changed_is_refused_although_the_other_is_known() {
-    let api = start().await;
-    let header = api.session(&api.owner);
-    let ask = async |header: &str| api.get("/identity").authorization(header).send().await;
-    assert_eq!(ask(&header).await.status, 200);
-    assert_eq!(ask(&header).await.status, 200);
-
-    let event = auth_event(SERVER_URL, api.now());
-    let mut event = event.finalize(&api.owner).unwrap();
-    event.pubkey = api.admin.public_key();
-    let forged = header_of_json(event.as_json());
-
-    assert_eq!(ask(&forged).await.outcome(), (401, "unauthorized"));
 #[tokio::test]
 async fn a_captured_header_neither_repeats_what_an_operator_did_nor_signs_anybody_in() {
     let api = start().await;
@@ -168,6 +168,35 @@ async fn what_tenants_ask_and_operators_read_can_be_repeated() {
     }
 }
 
+#[tokio::test]
+async fn in_strict_mode_an_event_is_used_up_by_its_first_use() {
+    let api = start_empty(&[("AUTH_MODE", "strict")]).await;
+    let header = api.signature(&api.owner, "GET", "/identity");
+    let ask = || api.get("/identity").authorization(&header).send();
+
+    let (one, two) = tokio::join!(ask(), ask());
+
+    let mut statuses = [one.status, two.status];
+    statuses.sort_unstable();
+    assert_eq!(statuses, [200, 401]);
+    let again = ask().await;
+    assert_eq!(again.outcome(), (401, "unauthorized"));
+}
+
+#[tokio::test]
+async fn a_session_whose_signature_was_changed_is_refused_although_the_other_is_known() {
+    let api = start().await;
+    let header = api.session(&api.owner);
+    let ask = async |header: &str| api.get("/identity").authorization(header).send().await;
+    assert_eq!(ask(&header).await.status, 200);
+    assert_eq!(ask(&header).await.status, 200);
+
+    let event = auth_event(SERVER_URL, api.now());
+    let mut event = event.finalize(&api.owner).unwrap();
+    event.pubkey = api.admin.public_key();
+    let forged = header_of_json(event.as_json());
+
+    assert_eq!(ask(&forged).await.outcome(), (401, "unauthorized"));
     api.clock.advance(Duration::from_mins(16));
     assert_eq!(ask(&header).await.outcome(), (401, "unauthorized"));
 }
