@@ -34,14 +34,15 @@ pub enum Uses {
     Once,
 }
 
-/// Finds out who signed `request`. Its body is read only when it was signed too, and is put back.
+/// Finds out who signed `request`, whose event is `accepted` so often. The body is read only when it was signed too, and is
+/// put back.
 ///
 /// # Errors
 /// [`ApiError::Unauthorized`] whatever is wrong with the proof; an error of the body when it cannot be read.
 pub async fn authenticate(
     state: &ApiState,
     request: &mut Request,
-    uses: Uses,
+    accepted: Uses,
 ) -> Result<Identity, ApiError> {
     let uri = request.uri();
     let target = nip98::Target {
@@ -70,15 +71,15 @@ pub async fn authenticate(
     state
         .limits()
         .count_key(&signer.pubkey, state.clock().monotonic())?;
-    let is_used_up = match (state.auth().mode, signer.form, uses) {
+    let counts_once = match (state.auth().mode, signer.form, accepted) {
         (AuthMode::Strict, _, _) | (AuthMode::Compatible, Form::Request, Uses::Once) => true,
         // The event of a session is for many requests, and opens nothing where each counts once.
         (AuthMode::Compatible, Form::Session, _)
         | (AuthMode::Compatible, Form::Request, Uses::UntilTooOld) => false,
     };
-    if is_used_up {
-        let used = state.command().use_event(signer.event, signer.expires_at);
-        if !used.await? {
+    if counts_once {
+        let using = state.command().use_event(signer.event, signer.expires_at);
+        if !using.await? {
             return Err(ApiError::Unauthorized(Rejection::Used));
         }
     }
