@@ -11,14 +11,16 @@ use axum::extract::Request;
 use http::HeaderValue;
 use http::header::AUTHORIZATION;
 use shared::command::AskedBy;
-use shared::domain::{Pubkey, Relay, RelayId};
+use shared::command::operator::ByOperator;
+use shared::domain::{Actor, Pubkey, Relay, RelayId};
 use shared::watch::is_bearer;
 
-use crate::auth::{Form, Identity, Rejection, Session, authenticate, of_cookie};
+use crate::auth::{Form, Identity, Rejection, Session, Uses, authenticate, of_cookie};
 use crate::error::ApiError;
 use crate::path::PathParam;
 use crate::role::Role;
 use crate::state::ApiState;
+use crate::trace::RequestTrace;
 
 /// Who may call a route, as data: for tests and documentation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -111,6 +113,7 @@ pub struct Operator;
 /// [`Access::MetricsToken`].
 #[derive(Debug, Clone, Copy)]
 pub struct MetricsToken;
+
 /// [`Access::OperatorRead`].
 #[derive(Debug, Clone, Copy)]
 pub struct OperatorRead;
@@ -144,6 +147,7 @@ pub struct TenantAccess {
 #[derive(Debug)]
 pub struct RelayAccess {
     relay: Relay,
+    caller: Pubkey,
     asked_by: AskedBy,
 }
 
@@ -179,13 +183,18 @@ pub struct SignedInAccess {
 
 impl Caller {
     async fn of(state: &ApiState, request: &mut Request) -> Result<Self, ApiError> {
-        let identity = authenticate(state, request).await?;
+        let identity = authenticate(state, request, Uses::UntilTooOld).await?;
         Ok(Self::from_identity(state, identity))
     }
 
-    /// Only who signed the very request.
+    /// Only who signed the very request. Whoever captures its header cannot change anything with it.
     async fn of_this_request(state: &ApiState, request: &mut Request) -> Result<Self, ApiError> {
-        let identity = authenticate(state, request).await?;
+        let uses = if request.method().is_safe() {
+            Uses::UntilTooOld
+        } else {
+            Uses::Once
+        };
+        let identity = authenticate(state, request, uses).await?;
         match identity.form {
             Form::Request => Ok(Self::from_identity(state, identity)),
             Form::Session => Err(ApiError::Unauthorized(Rejection::Session)),
@@ -285,6 +294,11 @@ impl RelayAccess {
         self.relay.id
     }
 
+    /// Who calls.
+    pub fn caller(&self) -> &Pubkey {
+        &self.caller
+    }
+
     /// With whose authority the caller acts: an admin's even on a relay of their own.
     pub fn asked_by(&self) -> AskedBy {
         self.asked_by
@@ -292,9 +306,12 @@ impl RelayAccess {
 }
 
 impl OperatorAccess {
-    /// The admin's key.
-    pub fn into_pubkey(self) -> Pubkey {
-        self.pubkey
+    /// The admin, as the record of operators' actions has them who act by this request.
+    pub fn acting(self, RequestTrace(trace): RequestTrace) -> ByOperator {
+        ByOperator {
+            actor: Actor::Admin(self.pubkey),
+            trace,
+        }
     }
 }
 
@@ -361,7 +378,11 @@ impl Rule for OwnerOrAdmin {
         } else {
             AskedBy::Tenant
         };
-        Ok(RelayAccess { relay, asked_by })
+        Ok(RelayAccess {
+            relay,
+            caller: caller.pubkey,
+            asked_by,
+        })
     }
 }
 

@@ -55,13 +55,13 @@ codes! {
         FORBIDDEN = "forbidden", FORBIDDEN, "the signer may not do this";
         CSRF = "csrf", FORBIDDEN, "a change asked for with the dashboard's cookie, without the session's token in `X-CSRF-Token` or from another site";
         LINK_INVALID = "link-invalid", UNAUTHORIZED, "the sign-in link was used already, or is too old";
-        STREAMS_FULL = "streams-full", SERVICE_UNAVAILABLE, "as many event streams are open as there may be; worth repeating after `Retry-After` seconds";
+        STREAMS_FULL = "streams-full", SERVICE_UNAVAILABLE, "as many event streams are open as there may be, in all, of this key or from this address; worth repeating after `Retry-After` seconds";
         NOT_FOUND = "not-found", NOT_FOUND, "there is no such route, plan, tenant or relay";
         METHOD_NOT_ALLOWED = "method-not-allowed", METHOD_NOT_ALLOWED, "the route has other methods, which `Allow` lists";
         BODY_TOO_LARGE = "body-too-large", PAYLOAD_TOO_LARGE, "the body is longer than 64 KiB";
         URL_TOO_LONG = "url-too-long", URI_TOO_LONG, "path and query are longer than 4096 bytes";
         HEADER_TOO_LARGE = "header-too-large", REQUEST_HEADER_FIELDS_TOO_LARGE, "the header is longer than 16 KiB";
-        REQUEST_TIMEOUT = "request-timeout", REQUEST_TIMEOUT, "the request was not complete, or not answered, within 45 seconds";
+        REQUEST_TIMEOUT = "request-timeout", REQUEST_TIMEOUT, "the body was not complete within 10 seconds, or the request not answered within 45";
         RATE_LIMITED = "rate-limited", TOO_MANY_REQUESTS, "too many requests of this key or address; ask again after `Retry-After` seconds";
         BUSY = "busy", SERVICE_UNAVAILABLE, "more requests are being handled than the server can; ask again after `Retry-After` seconds";
         SUBDOMAIN_EXISTS = "subdomain-exists", UNPROCESSABLE_ENTITY, "another relay has this `subdomain` under the same `zooid_domain`";
@@ -117,6 +117,9 @@ const WRITER_RECOVERS: Duration = Duration::from_secs(1);
 /// When it is worth asking zooid again that gave no answer and did not say when.
 const ZOOID_RECOVERS: Duration = Duration::from_secs(5);
 
+/// When it is worth asking again for an event stream: people close pages all the time.
+const STREAMS_END: Duration = Duration::from_secs(5);
+
 /// A request that was not carried out.
 #[derive(Debug, thiserror::Error)]
 pub enum ApiError {
@@ -132,9 +135,6 @@ pub enum ApiError {
     /// There is no such sign-in link any more.
     #[error("there is no such sign-in link")]
     LinkInvalid,
-    /// No more event streams.
-    #[error("too many event streams are open")]
-    StreamsFull,
     /// There is no such thing, or no such route.
     #[error("there is no such {0}")]
     NotFound(&'static str),
@@ -246,10 +246,6 @@ impl Answer {
                 LINK_INVALID,
                 "This link was used already, or is too old. Please make another one.",
             ),
-            ApiError::StreamsFull => Self::new(
-                STREAMS_FULL,
-                "Too many people are watching just now. Please try again later.",
-            ),
             ApiError::NotFound(what) => Self::not_found(what),
             ApiError::MethodNotAllowed => {
                 Self::new(METHOD_NOT_ALLOWED, "This address has no such method.")
@@ -305,6 +301,11 @@ impl Answer {
             Refused::Busy => Self::new(BUSY, "There is too much to do just now. Please try again.")
                 .after(BUSY_PASSES),
             Refused::Timeout => Self::new(REQUEST_TIMEOUT, "The request took too long."),
+            Refused::Streams => Self::new(
+                STREAMS_FULL,
+                "Too many event streams are open just now. Please try again later.",
+            )
+            .after(STREAMS_END),
         }
     }
 

@@ -1,74 +1,62 @@
-//! What changes anywhere, told to every event stream of this process.
+//! What changes anywhere, told to everybody in this process who follows it.
 //!
-//! Invariants: one look at the database serves all streams, and none is taken while there are none; a stream misses nothing
-//! from its first moment on. Commits of other processes are noticed by their datagrams, and within a second without them.
+//! Invariants: one look at the database serves all followers of a feed, and none is taken while there are none; a follower
+//! misses nothing from its first moment on. Commits of other processes are noticed by their datagrams, and within a second
+//! without them.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use shared::db::{Db, WakeKind, WakeListener};
+use shared::domain::Activity;
 use shared::query::{News, Position, Query, QueryError};
-use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore, broadcast};
-use tokio::time::MissedTickBehavior;
+use tokio::sync::{Mutex, broadcast};
+use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-/// Most streams at a time. Each holds a connection.
-const STREAMS_MAX: usize = 128;
-
-/// The pause after a look: streams tell at most four times a second, however much happens.
-const PAUSE: Duration = Duration::from_millis(250);
-
 /// How late a commit is noticed whose datagram was lost.
-const TICK: Duration = Duration::from_secs(1);
+pub const TICK: Duration = Duration::from_secs(1);
 
-/// How many looks a slow stream may lag behind. After more it is told that everything may have changed.
+/// How many looks a slow follower may lag behind. After more it is told that everything may have changed.
 const LAG_MAX: usize = 16;
 
-/// The source of all event streams.
+/// A source of news.
 #[derive(Debug)]
 pub struct Feed {
     query: Query,
+    /// How long nothing is told after something was.
+    pause: Duration,
     news: broadcast::Sender<Arc<News>>,
-    /// Up to where the streams have been told. `None` while there are none.
+    /// Up to where the followers have been told. `None` while there are none.
     told: Mutex<Option<Position>>,
-    streams: Arc<Semaphore>,
-    closing: CancellationToken,
 }
 
-/// One stream's part.
+/// One follower's part.
 #[derive(Debug)]
 pub struct Subscription {
     /// The position of the activity log from which on it is told everything.
     pub seq: i64,
     /// What it is told.
     pub news: broadcast::Receiver<Arc<News>>,
-    /// Cancelled when the server stops.
-    pub closing: CancellationToken,
-    /// Its place among the streams.
-    _place: OwnedSemaphorePermit,
 }
 
 impl Feed {
-    /// A feed that tells nothing before it [runs](Self::run).
-    pub fn new(query: Query) -> Self {
+    /// A feed that tells nothing before it [runs](Self::run), and then no more often than once in each `pause`.
+    pub fn new(query: Query, pause: Duration) -> Self {
         let (news, _) = broadcast::channel(LAG_MAX);
         Self {
             query,
+            pause,
             news,
             told: Mutex::new(None),
-            streams: Arc::new(Semaphore::new(STREAMS_MAX)),
-            closing: CancellationToken::new(),
         }
     }
 
-    /// Begins a stream; `None` when there are too many.
+    /// Begins to follow.
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub async fn subscribe(&self) -> Result<Option<Subscription>, QueryError> {
-        let Ok(place) = Arc::clone(&self.streams).try_acquire_owned() else {
-            return Ok(None);
-        };
+    pub async fn subscribe(&self) -> Result<Subscription, QueryError> {
         // While this is locked nothing is told, so nothing falls between the position and the subscription.
         let mut told = self.told.lock().await;
         let seq = if let Some(position) = &mut *told {
@@ -77,43 +65,28 @@ impl Feed {
         } else {
             told.insert(self.query.position().await?).seq()
         };
-        Ok(Some(Subscription {
+        Ok(Subscription {
             seq,
             news: self.news.subscribe(),
-            closing: self.closing.clone(),
-            _place: place,
-        }))
+        })
     }
 
-    /// Tells the streams what changes, until `stop`, which ends them.
+    /// Tells its followers what changes, until `stop`.
     pub async fn run(&self, db: &Db, stop: &CancellationToken) {
-        let mut listener = match db.listen(WakeKind::Follower) {
-            Ok(listener) => Some(listener),
-            Err(error) => {
-                tracing::warn!(%error, "cannot hear of commits; looking each second");
-                None
+        let telling = async {
+            let mut commits = Commits::of(db);
+            loop {
+                commits.heard().await;
+                if let Err(error) = self.look().await {
+                    tracing::warn!(%error, "cannot look for news");
+                }
+                sleep(self.pause).await;
             }
         };
-        let mut tick = tokio::time::interval(TICK);
-        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        while !stop.is_cancelled() {
-            tokio::select! {
-                () = stop.cancelled() => break,
-                _ = tick.tick() => {}
-                heard = woken(listener.as_ref()) => if let Err(error) = heard {
-                    tracing::warn!(%error, "cannot hear of commits any more; looking each second");
-                    listener = None;
-                },
-            }
-            if let Err(error) = self.look().await {
-                tracing::warn!(%error, "cannot look for news");
-            }
-            tokio::select! {
-                () = stop.cancelled() => break,
-                () = tokio::time::sleep(PAUSE) => {}
-            }
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = telling => {}
         }
-        self.closing.cancel();
     }
 
     async fn look(&self) -> Result<(), QueryError> {
@@ -132,16 +105,45 @@ impl Feed {
     async fn tell(&self, position: &mut Position) -> Result<(), QueryError> {
         let news = self.query.news(position).await?;
         if !news.activities.is_empty() || !news.changed.is_nothing() {
-            // The last stream may have just ended.
+            // The last follower may have just gone.
             let _ = self.news.send(Arc::new(news));
         }
         Ok(())
     }
 }
 
-async fn woken(listener: Option<&WakeListener>) -> std::io::Result<()> {
-    match listener {
-        Some(listener) => listener.woken().await,
-        None => std::future::pending().await,
+/// How commits are heard of: by datagrams from all processes, or without a socket from this one alone.
+struct Commits {
+    socket: Option<WakeListener>,
+    own: broadcast::Receiver<Activity>,
+}
+
+impl Commits {
+    fn of(db: &Db) -> Self {
+        let own = db.notify().subscribe();
+        let socket = db.listen(WakeKind::Follower);
+        let socket = socket.inspect_err(|error| {
+            tracing::warn!(%error, "cannot hear of other processes' commits; looking each second");
+        });
+        Self {
+            socket: socket.ok(),
+            own,
+        }
+    }
+
+    /// Waits for the next, or for [`TICK`].
+    async fn heard(&mut self) {
+        let heard = async {
+            if let Some(socket) = &self.socket {
+                let Err(error) = socket.woken().await else {
+                    return;
+                };
+                tracing::warn!(%error, "cannot hear of other processes' commits any more; looking each second");
+                self.socket = None;
+            }
+            // Whatever it was, and however many.
+            let _ = self.own.recv().await;
+        };
+        let _ = timeout(TICK, heard).await;
     }
 }

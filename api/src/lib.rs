@@ -6,6 +6,7 @@
 mod access;
 mod auth;
 mod body;
+mod client;
 mod compression;
 mod conditions;
 mod cors;
@@ -18,13 +19,16 @@ mod limits;
 mod members;
 mod page;
 mod path;
+mod places;
 mod prefer;
 pub mod program;
+mod rates;
 mod role;
 mod route;
 pub mod routes;
 mod server;
 mod state;
+mod stream;
 mod trace;
 
 pub use error::{CODES, Code};

@@ -1,24 +1,28 @@
 //! How much one client may ask for, and all of them together.
 //!
 //! Invariant: whatever clients send, the memory and the requests they occupy here are bounded: the counters, the header, the
-//! address, the time of a request and how many are handled at once.
+//! address, the body, the time of a request and how many are handled at once. Only what is worked on counts as handled: a
+//! body that is still coming and a wait for zooid have places of their own, so that no slow client keeps others out.
 
-use std::collections::HashMap;
-use std::hash::Hash;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use axum::body::HttpBody as _;
 use axum::extract::{ConnectInfo, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
-use http::HeaderMap;
 use http::header::AUTHORIZATION;
 use shared::config::LimitsConfig;
 use shared::domain::Pubkey;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
 
+use crate::body;
+use crate::client::Client;
 use crate::error::ApiError;
+use crate::places::{Place, Places, Taken};
+use crate::rates::Rates;
 use crate::state::ApiState;
 
 /// Longest path and query, in bytes.
@@ -27,11 +31,25 @@ const URL_MAX_BYTES: usize = 4096;
 /// Longest header, all fields together, in bytes.
 const HEADER_MAX_BYTES: usize = 16 * 1024;
 
-/// How long a request may take, its body included: longer than the longest wait for zooid.
+/// How long a request may take once it is here: longer than the longest wait for zooid.
 const TIMEOUT: Duration = Duration::from_secs(45);
 
-/// Clients that are counted at once. Beyond it, those that have been quiet are forgotten, which does them no harm.
-const CLIENTS_MAX: usize = 50_000;
+/// How long a body may take to arrive: 64 KiB in it is the slowest of mobile networks.
+const BODY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Bodies of one address that may be coming at once. As many requests as may be handled at once may have one coming.
+const BODIES_EACH: usize = 64;
+
+/// Writes of one tenant's that may wait for zooid at once. As many may wait in all as may be handled at once.
+const WAITS_EACH: usize = 32;
+
+/// Most streams of `GET /events` at a time. Each holds a connection.
+const OPERATOR_STREAMS_MAX: usize = 128;
+
+/// Most streams of relays at a time: in all, of one key, and of one address, which several people may share.
+const RELAY_STREAMS_MAX: usize = 1024;
+const RELAY_STREAMS_PER_KEY: usize = 32;
+const RELAY_STREAMS_PER_ADDRESS: usize = 128;
 
 /// When a server that is busy is worth trying again.
 pub const BUSY_PASSES: Duration = Duration::from_secs(1);
@@ -42,7 +60,19 @@ pub struct Limits {
     config: LimitsConfig,
     keys: Rates<Pubkey>,
     addresses: Rates<IpAddr>,
-    requests: Semaphore,
+    requests: Arc<Semaphore>,
+    bodies: Places<IpAddr>,
+    waits: Places<Pubkey>,
+    operator_streams: Places<Pubkey>,
+    relay_streams: Places<Pubkey>,
+    relay_stream_addresses: Places<IpAddr>,
+}
+
+/// The place of an event stream among the others.
+#[derive(Debug)]
+pub struct StreamPlace {
+    _of_key: Place<Pubkey>,
+    _of_address: Option<Place<IpAddr>>,
 }
 
 /// Why a request is not handled.
@@ -66,15 +96,24 @@ pub enum Refused {
     /// It took too long.
     #[error("the request took too long")]
     Timeout,
+    /// Too many event streams are open.
+    #[error("too many event streams are open")]
+    Streams,
 }
 
 impl Limits {
     /// As configured, with nothing used.
     pub fn new(config: LimitsConfig) -> Self {
+        let all = config.max_requests;
         Self {
             keys: Rates::new(config.per_key),
             addresses: Rates::new(config.per_address),
-            requests: Semaphore::new(config.max_requests),
+            requests: Arc::new(Semaphore::new(all)),
+            bodies: Places::new(BODIES_EACH, all),
+            waits: Places::new(WAITS_EACH, all),
+            operator_streams: Places::new(OPERATOR_STREAMS_MAX, OPERATOR_STREAMS_MAX),
+            relay_streams: Places::new(RELAY_STREAMS_PER_KEY, RELAY_STREAMS_MAX),
+            relay_stream_addresses: Places::new(RELAY_STREAMS_PER_ADDRESS, RELAY_STREAMS_MAX),
             config,
         }
     }
@@ -84,60 +123,120 @@ impl Limits {
     /// # Errors
     /// [`Refused::Rate`].
     pub fn count_key(&self, key: &Pubkey, now: Duration) -> Result<(), Refused> {
-        self.keys.count(key.clone(), now)
+        let counted = self.keys.count(key.clone(), now);
+        counted.map_err(|retry_after| Refused::Rate { retry_after })
     }
 
-    /// Whom a request comes from: the peer, or whom the trusted proxies before us name. What others claim means nothing.
-    fn client(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
-        let is_trusted = |address: &IpAddr| {
-            let mut proxies = self.config.trusted_proxies.iter();
-            proxies.any(|network| network.contains(*address))
-        };
-        if !is_trusted(&peer) {
-            return peer;
-        }
-        let forwarded: Vec<&str> = headers
-            .get_all("x-forwarded-for")
-            .iter()
-            .filter_map(|value| value.to_str().ok())
-            .flat_map(|value| value.split(','))
-            .collect();
-        let mut client = peer;
-        for hop in forwarded.iter().rev() {
-            let Ok(address) = hop.trim().parse() else {
-                break;
-            };
-            client = address;
-            if !is_trusted(&client) {
-                break;
-            }
-        }
-        client
+    /// A place to wait for zooid in, for a write on a relay of `tenant`; `None` when too many wait.
+    pub fn place_to_wait(&self, tenant: &Pubkey) -> Option<Place<Pubkey>> {
+        self.waits.take(Some(tenant.clone())).ok()
     }
 
-    fn count_address(&self, request: &Request, now: Duration) -> Result<(), Refused> {
-        let Some(ConnectInfo(peer)) = request.extensions().get::<ConnectInfo<SocketAddr>>() else {
+    /// A place for a stream of what happens to all.
+    ///
+    /// # Errors
+    /// [`Refused::Streams`].
+    pub fn operator_stream(&self) -> Result<StreamPlace, Refused> {
+        let place = self.operator_streams.take(None);
+        Ok(StreamPlace {
+            _of_key: place.map_err(|_| Refused::Streams)?,
+            _of_address: None,
+        })
+    }
+
+    /// A place for a stream of what happens to one relay, which `key` follows from `client`.
+    ///
+    /// # Errors
+    /// [`Refused::Streams`].
+    pub fn relay_stream(&self, key: &Pubkey, client: Client) -> Result<StreamPlace, Refused> {
+        let of_key = self.relay_streams.take(Some(key.clone()));
+        let of_address = self.relay_stream_addresses.take(client.0);
+        Ok(StreamPlace {
+            _of_key: of_key.map_err(|_| Refused::Streams)?,
+            _of_address: Some(of_address.map_err(|_| Refused::Streams)?),
+        })
+    }
+
+    fn client(&self, request: &Request) -> Client {
+        let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
+        peer.map_or_else(Client::default, |ConnectInfo(peer)| {
+            Client::of(peer.ip(), request.headers(), &self.config.trusted_proxies)
+        })
+    }
+
+    fn count_address(&self, client: Client, now: Duration) -> Result<(), Refused> {
+        let Client(Some(address)) = client else {
             return Ok(());
         };
-        let client = self.client(peer.ip().to_canonical(), request.headers());
-        // A proxy on this host that nobody told us of speaks for everybody.
-        if client.is_loopback() {
-            return Ok(());
+        let counted = self.addresses.count(address, now);
+        counted.map_err(|retry_after| Refused::Rate { retry_after })
+    }
+
+    /// The request with its body here. Whoever sends it slowly keeps nobody else from being handled.
+    async fn received(&self, client: Client, request: Request) -> Result<Request, ApiError> {
+        if request.body().is_end_stream() {
+            return Ok(request);
         }
-        self.addresses.count(client, now)
+        let _place = self.bodies.take(client.0).map_err(|taken| match taken {
+            Taken::Share => Refused::Rate {
+                retry_after: BUSY_PASSES,
+            },
+            Taken::All => Refused::Busy,
+        })?;
+        let (parts, body) = request.into_parts();
+        let bytes = timeout(BODY_TIMEOUT, body::read(body)).await;
+        let bytes = bytes.map_err(|_| Refused::Timeout)??;
+        Ok(Request::from_parts(parts, bytes.into()))
+    }
+}
+
+/// A request's place among those that are handled at the same time.
+#[derive(Debug, Clone)]
+pub struct Slot(Arc<Mutex<Option<OwnedSemaphorePermit>>>);
+
+impl Slot {
+    fn new(permit: OwnedSemaphorePermit) -> Self {
+        Self(Arc::new(Mutex::new(Some(permit))))
+    }
+
+    /// Leaves it to others, for what remains to be done is to wait.
+    pub fn leave(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 }
 
 /// Refuses what is too much before anything is done for it.
 pub async fn enforce(State(state): State<ApiState>, request: Request, next: Next) -> Response {
-    match admitted(&state, request, next).await {
-        Ok(response) => response,
-        Err(refused) => ApiError::Refused(refused).into_response(),
-    }
+    admitted(&state, request, next)
+        .await
+        .unwrap_or_else(ApiError::into_response)
 }
 
-async fn admitted(state: &ApiState, request: Request, next: Next) -> Result<Response, Refused> {
+async fn admitted(
+    state: &ApiState,
+    mut request: Request,
+    next: Next,
+) -> Result<Response, ApiError> {
     let limits = state.limits();
+    check_length(&request)?;
+    let client = limits.client(&request);
+    limits.count_address(client, state.clock().monotonic())?;
+    // Whoever asks whether we are well must be told so however busy we are: a supervisor would end a process for it.
+    let _slot = if matches!(request.uri().path(), "/healthz" | "/readyz" | "/metrics") {
+        None
+    } else {
+        request = limits.received(client, request).await?;
+        let permit = Arc::clone(&limits.requests).try_acquire_owned();
+        let slot = Slot::new(permit.map_err(|_| Refused::Busy)?);
+        request.extensions_mut().insert(slot.clone());
+        request.extensions_mut().insert(client);
+        Some(slot)
+    };
+    let handled = timeout(TIMEOUT, next.run(request)).await;
+    Ok(handled.map_err(|_| Refused::Timeout)?)
+}
+
+fn check_length(request: &Request) -> Result<(), Refused> {
     let url = request.uri().path_and_query();
     if url.is_some_and(|url| url.as_str().len() > URL_MAX_BYTES) {
         return Err(Refused::Url);
@@ -151,104 +250,5 @@ async fn admitted(state: &ApiState, request: Request, next: Next) -> Result<Resp
     if header > HEADER_MAX_BYTES {
         return Err(Refused::Header);
     }
-    limits.count_address(&request, state.clock().monotonic())?;
-    // Whoever asks whether we are well must be told so however busy we are: a supervisor would end a process for it.
-    let _permit = if matches!(request.uri().path(), "/healthz" | "/readyz" | "/metrics") {
-        None
-    } else {
-        let permit = limits.requests.try_acquire();
-        Some(permit.map_err(|_| Refused::Busy)?)
-    };
-    tokio::time::timeout(TIMEOUT, next.run(request))
-        .await
-        .map_err(|_| Refused::Timeout)
-}
-
-/// Requests of each client: a minute's worth at once, then as fast as they come back.
-#[derive(Debug)]
-struct Rates<K> {
-    per_minute: Option<u32>,
-    clients: Mutex<HashMap<K, Bucket>>,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Bucket {
-    /// Requests that may still be made.
-    left: f64,
-    at: Duration,
-}
-
-impl Bucket {
-    /// As it is by `now`, at `per_second`, and never fuller than `full`.
-    fn refilled(self, now: Duration, per_second: f64, full: f64) -> Self {
-        let passed = now.saturating_sub(self.at).as_secs_f64();
-        Self {
-            left: (self.left + passed * per_second).min(full),
-            at: now,
-        }
-    }
-}
-
-impl<K: Hash + Eq> Rates<K> {
-    fn new(per_minute: Option<u32>) -> Self {
-        Self {
-            per_minute,
-            clients: Mutex::new(HashMap::new()),
-        }
-    }
-
-    fn count(&self, client: K, now: Duration) -> Result<(), Refused> {
-        let Some(per_minute) = self.per_minute else {
-            return Ok(());
-        };
-        let full = f64::from(per_minute);
-        let per_second = full / 60.0;
-        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
-        if clients.len() >= CLIENTS_MAX && !clients.contains_key(&client) {
-            clients.retain(|_, bucket| bucket.refilled(now, per_second, full).left < full);
-            if clients.len() >= CLIENTS_MAX {
-                clients.clear();
-            }
-        }
-        let fresh = Bucket {
-            left: full,
-            at: now,
-        };
-        let bucket = clients.entry(client).or_insert(fresh);
-        *bucket = bucket.refilled(now, per_second, full);
-        if bucket.left < 1.0 {
-            let retry_after = Duration::from_secs_f64(((1.0 - bucket.left) / per_second).ceil());
-            return Err(Refused::Rate { retry_after });
-        }
-        bucket.left -= 1.0;
-        Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_client_has_a_minutes_worth_at_once_and_then_waits() {
-        let rates = Rates::new(Some(2));
-        let at = Duration::from_secs;
-
-        assert_eq!(rates.count("a", at(0)), Ok(()));
-        assert_eq!(rates.count("a", at(0)), Ok(()));
-        let retry_after = at(30);
-        assert_eq!(rates.count("a", at(0)), Err(Refused::Rate { retry_after }));
-        assert_eq!(rates.count("b", at(0)), Ok(()));
-        assert_eq!(rates.count("a", at(30)), Ok(()));
-        assert!(rates.count("a", at(31)).is_err());
-    }
-
-    #[test]
-    fn no_number_of_clients_fills_the_memory() {
-        let rates = Rates::new(Some(1));
-        for client in 0..=CLIENTS_MAX {
-            assert_eq!(rates.count(client, Duration::ZERO), Ok(()));
-        }
-        assert!(rates.clients.lock().unwrap().len() <= CLIENTS_MAX);
-    }
+    Ok(())
 }

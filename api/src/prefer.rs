@@ -6,6 +6,10 @@ use std::time::Duration;
 use axum::extract::FromRequestParts;
 use http::HeaderName;
 use http::request::Parts;
+use shared::domain::Pubkey;
+
+use crate::limits::{Limits, Slot};
+use crate::places::Place;
 
 /// The request's header.
 const PREFER: HeaderName = HeaderName::from_static("prefer");
@@ -16,19 +20,54 @@ pub const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-a
 /// The longest wait, in seconds: proxies give up on requests after a minute.
 const WAIT_MAX_SECONDS: u64 = 30;
 
-/// How long the client prefers to wait, if it says so.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Wait(pub Option<Duration>);
+/// What the client prefers, before there is anything to wait for.
+#[derive(Debug, Clone)]
+pub struct Wait {
+    /// How long it would wait, if it says so.
+    wanted: Option<Duration>,
+    slot: Option<Slot>,
+}
+
+/// A wait that has begun.
+#[derive(Debug)]
+pub struct Waiting {
+    /// How long it may last: not at all when too many wait already.
+    pub patience: Duration,
+    _place: Option<Place<Pubkey>>,
+}
+
+impl Wait {
+    /// Begins to wait for zooid to follow a write on a relay of `tenant`, in a place of its own instead of one among the
+    /// requests that are handled; `None` when the client would rather be answered at once.
+    pub fn begin(self, limits: &Limits, tenant: &Pubkey) -> Option<Waiting> {
+        let wanted = self.wanted?;
+        let place = limits.place_to_wait(tenant);
+        let patience = match &place {
+            Some(_) => wanted,
+            None => Duration::ZERO,
+        };
+        if let (Some(slot), Some(_)) = (&self.slot, &place) {
+            slot.leave();
+        }
+        Some(Waiting {
+            patience,
+            _place: place,
+        })
+    }
+}
 
 impl<S: Sync> FromRequestParts<S> for Wait {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
         let values = parts.headers.get_all(PREFER).iter();
-        let wait = values
+        let wanted = values
             .filter_map(|value| value.to_str().ok())
             .find_map(wait_in);
-        Ok(Self(wait))
+        Ok(Self {
+            wanted,
+            slot: parts.extensions.get().cloned(),
+        })
     }
 }
 

@@ -37,7 +37,7 @@ Configured by environment variables, or by a file .env in the working directory:
   SERVER_TRUSTED_PROXIES       proxies whose X-Forwarded-For counts, as addresses or networks
   SERVER_MAX_REQUESTS          requests handled at the same time    [512]
   RATE_LIMIT_KEY, RATE_LIMIT_ADDRESS  requests a minute that one key signs, or one address sends; 0 for no limit  [6000]
-  TENANT_MAX_RELAYS            relays that one tenant can create; 0 for no limit  [0]
+  TENANT_MAX_RELAYS            relays that one tenant can create; 0 for no limit  [100]
   SYNC_MAX_ATTEMPTS            attempts of a sync before it is given up  [25]
   METRICS_TOKEN                bearer token of GET /metrics; no such route without one
   LOG_FORMAT, RUST_LOG         pretty or json, and which lines      [pretty, info]
@@ -75,9 +75,6 @@ pub enum ProgramError {
     /// Standard output is closed.
     #[error("say where the API listens")]
     Output(#[source] io::Error),
-    /// The listener broke.
-    #[error("serve the API")]
-    Serve(#[source] io::Error),
     /// The database is gone.
     #[error("use the database")]
     Database(#[from] DatabaseLost),
@@ -116,7 +113,7 @@ async fn answer(config: &ApiConfig, stop: CancellationToken) -> Result<(), Progr
     let address = listener.local_addr().map_err(ProgramError::Output)?;
     writeln!(io::stdout(), "listening on http://{address}").map_err(ProgramError::Output)?;
     tokio::select! {
-        served = serve(listener, state, stop) => served.map_err(ProgramError::Serve)?,
+        () = serve(listener, state, stop) => {}
         lost = db.lost(&clock) => return Err(lost.into()),
     }
     db.close().await;

@@ -13,6 +13,7 @@ use shared::query::Query;
 use shared::query::operator::Viewpoint;
 use shared::watch::Health;
 use shared::zooid::{Preview, ZooidClientError};
+use tokio_util::sync::CancellationToken;
 
 use crate::auth::VerifiedTokens;
 use crate::feed::Feed;
@@ -20,6 +21,10 @@ use crate::following::Following;
 use crate::limits::Limits;
 use crate::members::Members;
 use crate::role::{Role, Roles};
+
+/// The pause between two things that streams are told: four times a second is as often as people can follow, however much
+/// happens.
+const STREAM_PAUSE: Duration = Duration::from_millis(250);
 
 /// The shared state of the API. Clones are handles on the same.
 #[derive(Debug, Clone)]
@@ -43,6 +48,7 @@ struct Shared {
     verified: VerifiedTokens,
     members: Members,
     following: Following,
+    closing: CancellationToken,
     tenant_max_relays: Option<u32>,
     db: Db,
     health: Health,
@@ -75,6 +81,7 @@ impl ApiState {
         let roles = Roles::new(&config.server)
             .map_err(|(variable, source)| StateError::Malformed { variable, source })?;
         let query = Query::new(&db);
+        let closing = CancellationToken::new();
         let context = Context {
             clock: Arc::clone(&clock),
             sealer: config.sealer.clone(),
@@ -83,7 +90,9 @@ impl ApiState {
         };
         Ok(Self(Arc::new(Shared {
             command: Command::new(db.clone(), context),
-            feed: Feed::new(query.clone()),
+            feed: Feed::new(query.clone(), STREAM_PAUSE),
+            following: Following::new(query.clone(), closing.clone()),
+            closing,
             query,
             rules: Rules {
                 served_domains: config
@@ -95,7 +104,6 @@ impl ApiState {
                 reserved_subdomains: Vec::new(),
             },
             tenant_max_relays: config.server.tenant_max_relays,
-            following: Following::new(&db),
             limits: Limits::new(config.server.limits.clone()),
             verified: VerifiedTokens::default(),
             members: Members::new(config, &clock)?,
@@ -209,6 +217,11 @@ impl ApiState {
     /// Where relays are followed on their way to zooid.
     pub(crate) fn following(&self) -> &Following {
         &self.0.following
+    }
+
+    /// Cancelled when the server stops: what would go on for long ends then.
+    pub(crate) fn closing(&self) -> &CancellationToken {
+        &self.0.closing
     }
 
     /// The members of relays, as zooid knows them.

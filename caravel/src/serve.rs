@@ -68,7 +68,7 @@ pub struct Caravel {
     /// Where the API listens.
     pub address: SocketAddr,
     worker: RunningWorker,
-    api: JoinHandle<io::Result<()>>,
+    api: JoinHandle<()>,
     stop: CancellationToken,
 }
 
@@ -114,7 +114,7 @@ impl Caravel {
             ended
         };
         let (api, worker) = tokio::join!(api, worker);
-        api.context("serve the API")?.context("serve the API")?;
+        api.context("serve the API")?;
         worker.context("run the worker")
     }
 }

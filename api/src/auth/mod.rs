@@ -7,7 +7,7 @@ mod verified;
 use axum::extract::Request;
 
 pub use nip98::{Form, Rejection};
-pub use session::{Session, cookie, cookie_that_ends, of_cookie, role_of};
+pub use session::{OurPage, Session, cookie, cookie_that_ends, of_cookie, role_of};
 pub use verified::VerifiedTokens;
 
 use crate::body;
@@ -25,11 +25,25 @@ pub struct Identity {
     pub form: Form,
 }
 
-/// Finds out who signed `request`. Its body is read only when it was signed too, and is put back.
+/// How often one event that was signed for a request is accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Uses {
+    /// Until it is too old, as clients expect who repeat what got no answer; once in strict mode.
+    UntilTooOld,
+    /// Once.
+    Once,
+}
+
+/// Finds out who signed `request`, whose event is `accepted` so often. The body is read only when it was signed too, and is
+/// put back.
 ///
 /// # Errors
 /// [`ApiError::Unauthorized`] whatever is wrong with the proof; an error of the body when it cannot be read.
-pub async fn authenticate(state: &ApiState, request: &mut Request) -> Result<Identity, ApiError> {
+pub async fn authenticate(
+    state: &ApiState,
+    request: &mut Request,
+    accepted: Uses,
+) -> Result<Identity, ApiError> {
     let uri = request.uri();
     let target = nip98::Target {
         method: request.method(),
@@ -57,13 +71,16 @@ pub async fn authenticate(state: &ApiState, request: &mut Request) -> Result<Ide
     state
         .limits()
         .count_key(&signer.pubkey, state.clock().monotonic())?;
-    match state.auth().mode {
-        AuthMode::Compatible => {}
-        AuthMode::Strict => {
-            let used = state.command().use_event(signer.event, signer.expires_at);
-            if !used.await? {
-                return Err(ApiError::Unauthorized(Rejection::Used));
-            }
+    let counts_once = match (state.auth().mode, signer.form, accepted) {
+        (AuthMode::Strict, _, _) | (AuthMode::Compatible, Form::Request, Uses::Once) => true,
+        // The event of a session is for many requests, and opens nothing where each counts once.
+        (AuthMode::Compatible, Form::Session, _)
+        | (AuthMode::Compatible, Form::Request, Uses::UntilTooOld) => false,
+    };
+    if counts_once {
+        let using = state.command().use_event(signer.event, signer.expires_at);
+        if !using.await? {
+            return Err(ApiError::Unauthorized(Rejection::Used));
         }
     }
     Ok(Identity {

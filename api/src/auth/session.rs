@@ -1,10 +1,13 @@
 //! The dashboard's sessions: a cookie that scripts cannot read, and a token that other sites cannot know.
 //!
 //! Invariant: a cookie alone changes nothing. Browsers send it with whatever a page of another site asks for, as long as the
-//! two share a domain; the token in `X-CSRF-Token` only our own page can have read.
+//! two share a domain; the token in `X-CSRF-Token` only our own page can have read. Nor does a page of another site begin a
+//! session.
 
+use axum::extract::FromRequestParts;
 use chrono::{DateTime, Utc};
 use http::header::{COOKIE, ORIGIN};
+use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use shared::config::BaseUrl;
 use shared::crypto::SecretText;
@@ -17,6 +20,9 @@ use crate::state::ApiState;
 
 /// The header with the session's token.
 const CSRF_HEADER: HeaderName = HeaderName::from_static("x-csrf-token");
+
+/// What a browser knows of where a request comes from.
+const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// Somebody who is signed in at the dashboard.
 #[derive(Debug)]
@@ -43,8 +49,12 @@ pub async fn of_cookie(
     let session = state.command().find_session(&token).await?;
     let session = session.ok_or_else(nobody)?;
     let role = role_of(state, &session).ok_or_else(nobody)?;
-    if !method.is_safe() && !is_our_page(state, headers, &token) {
-        return Err(ApiError::Csrf);
+    if !method.is_safe() {
+        check_is_our_page(state, headers)?;
+        let csrf = headers.get(CSRF_HEADER).map(HeaderValue::as_bytes);
+        if !csrf.is_some_and(|csrf| state.command().is_csrf_token(&token, csrf)) {
+            return Err(ApiError::Csrf);
+        }
     }
     Ok(Session {
         token,
@@ -62,14 +72,28 @@ pub fn role_of(state: &ApiState, session: &DashboardSession) -> Option<Role> {
     })
 }
 
-fn is_our_page(state: &ApiState, headers: &HeaderMap, token: &SecretText) -> bool {
-    let origin = state.base_url().url().origin().ascii_serialization();
-    let is_ours = headers
-        .get_all(ORIGIN)
-        .iter()
-        .all(|sent| sent.as_bytes() == origin.as_bytes());
-    let csrf = headers.get(CSRF_HEADER).map(HeaderValue::as_bytes);
-    is_ours && csrf.is_some_and(|csrf| state.command().is_csrf_token(token, csrf))
+/// The request does not come from a page of another site: such a page must neither use a session nor begin one, which
+/// would have people work in somebody else's name without knowing.
+#[derive(Debug)]
+pub struct OurPage(());
+
+impl FromRequestParts<ApiState> for OurPage {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &ApiState) -> Result<Self, ApiError> {
+        check_is_our_page(state, &parts.headers).map(|()| Self(()))
+    }
+}
+
+/// Browsers say where a request comes from (<https://fetch.spec.whatwg.org/#origin-header>,
+/// <https://w3c.github.io/webappsec-fetch-metadata/>); what is no browser says nothing.
+fn check_is_our_page(state: &ApiState, headers: &HeaderMap) -> Result<(), ApiError> {
+    let ours = state.base_url().url().origin().ascii_serialization();
+    let mut origins = headers.get_all(ORIGIN).iter();
+    let mut sites = headers.get_all(SEC_FETCH_SITE).iter();
+    let is_ours = origins.all(|origin| origin.as_bytes() == ours.as_bytes())
+        && sites.all(|site| matches!(site.as_bytes(), b"same-origin" | b"none"));
+    if is_ours { Ok(()) } else { Err(ApiError::Csrf) }
 }
 
 /// The cookie that holds `token` until `expires_at`.

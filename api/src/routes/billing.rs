@@ -1,6 +1,7 @@
 //! What clients ask of billing, and what the billing system, which is not part of Caravel, writes down here.
 //!
-//! Invariant: what it writes needs the request form. Whoever can turn relays off for want of payment rules the fleet.
+//! Invariant: what it writes needs the request form, and is on record as an operator's action. Whoever can turn relays off for
+//! want of payment rules the fleet.
 
 use shared::domain::{BillingIdInput, Pubkey, Relay, RelayId, Tenant, WalletErrorInput};
 
@@ -74,103 +75,120 @@ async fn named(state: &ApiState, PathParam(pubkey): PathParam<Pubkey>) -> Result
 
 async fn set_past_due(
     state: ApiState,
-    _: OperatorAccess,
-    tenant: PathParam<Pubkey>,
+    access: OperatorAccess,
+    (tenant, trace): (PathParam<Pubkey>, RequestTrace),
 ) -> Result<Data<Tenant>, ApiError> {
     let pubkey = named(&state, tenant).await?;
-    Ok(Data::ok(state.command().set_tenant_past_due(pubkey).await?))
+    let by = access.acting(trace);
+    let tenant = state.command().set_tenant_past_due(by, pubkey).await?;
+    Ok(Data::ok(tenant))
 }
 
 async fn clear_past_due(
     state: ApiState,
-    _: OperatorAccess,
-    tenant: PathParam<Pubkey>,
+    access: OperatorAccess,
+    (tenant, trace): (PathParam<Pubkey>, RequestTrace),
 ) -> Result<Data<Tenant>, ApiError> {
     let pubkey = named(&state, tenant).await?;
-    let tenant = state.command().clear_tenant_past_due(pubkey).await?;
+    let by = access.acting(trace);
+    let tenant = state.command().clear_tenant_past_due(by, pubkey).await?;
     Ok(Data::ok(tenant))
 }
 
 async fn set_subscription(
     state: ApiState,
-    _: OperatorAccess,
-    (tenant, Json(input)): (PathParam<Pubkey>, Json<BillingIdInput>),
+    access: OperatorAccess,
+    (tenant, trace, Json(input)): (PathParam<Pubkey>, RequestTrace, Json<BillingIdInput>),
 ) -> Result<Data<Tenant>, ApiError> {
     let pubkey = named(&state, tenant).await?;
+    let by = access.acting(trace);
     let tenant = state
         .command()
-        .set_tenant_subscription(pubkey, input.id)
+        .set_tenant_subscription(by, pubkey, input.id)
         .await?;
     Ok(Data::ok(tenant))
 }
 
 async fn clear_subscription(
     state: ApiState,
-    _: OperatorAccess,
-    tenant: PathParam<Pubkey>,
+    access: OperatorAccess,
+    (tenant, trace): (PathParam<Pubkey>, RequestTrace),
 ) -> Result<Data<Tenant>, ApiError> {
     let pubkey = named(&state, tenant).await?;
-    let tenant = state.command().clear_tenant_subscription(pubkey).await?;
+    let by = access.acting(trace);
+    let tenant = state
+        .command()
+        .clear_tenant_subscription(by, pubkey)
+        .await?;
     Ok(Data::ok(tenant))
 }
 
 async fn set_nwc_error(
     state: ApiState,
-    _: OperatorAccess,
-    (tenant, Json(input)): (PathParam<Pubkey>, Json<WalletErrorInput>),
+    access: OperatorAccess,
+    (tenant, trace, Json(input)): (PathParam<Pubkey>, RequestTrace, Json<WalletErrorInput>),
 ) -> Result<Data<Tenant>, ApiError> {
     let pubkey = named(&state, tenant).await?;
+    let by = access.acting(trace);
     let tenant = state
         .command()
-        .set_tenant_nwc_error(pubkey, input.message)
+        .set_tenant_nwc_error(by, pubkey, input.message)
         .await?;
     Ok(Data::ok(tenant))
 }
 
 async fn clear_nwc_error(
     state: ApiState,
-    _: OperatorAccess,
-    tenant: PathParam<Pubkey>,
+    access: OperatorAccess,
+    (tenant, trace): (PathParam<Pubkey>, RequestTrace),
 ) -> Result<Data<Tenant>, ApiError> {
     let pubkey = named(&state, tenant).await?;
-    let tenant = state.command().clear_tenant_nwc_error(pubkey).await?;
+    let by = access.acting(trace);
+    let tenant = state.command().clear_tenant_nwc_error(by, pubkey).await?;
     Ok(Data::ok(tenant))
 }
 
 async fn mark_delinquent(
     state: ApiState,
-    _: OperatorAccess,
-    (PathParam(id), RequestTrace(trace)): (PathParam<RelayId>, RequestTrace),
+    access: OperatorAccess,
+    (PathParam(id), trace): (PathParam<RelayId>, RequestTrace),
 ) -> Result<Data<Relay>, ApiError> {
-    let relay = state.command().mark_relay_delinquent(trace, id).await?;
+    let by = access.acting(trace);
+    let relay = state.command().mark_relay_delinquent(by, id).await?;
     Ok(Data::ok(relay))
 }
 
 async fn settle(
     state: ApiState,
-    _: OperatorAccess,
-    (PathParam(id), RequestTrace(trace)): (PathParam<RelayId>, RequestTrace),
+    access: OperatorAccess,
+    (PathParam(id), trace): (PathParam<RelayId>, RequestTrace),
 ) -> Result<Data<Relay>, ApiError> {
-    Ok(Data::ok(state.command().settle_relay(trace, id).await?))
+    let by = access.acting(trace);
+    Ok(Data::ok(state.command().settle_relay(by, id).await?))
 }
 
 async fn set_subscription_item(
     state: ApiState,
-    _: OperatorAccess,
-    (PathParam(id), Json(input)): (PathParam<RelayId>, Json<BillingIdInput>),
+    access: OperatorAccess,
+    (PathParam(id), trace, Json(input)): (PathParam<RelayId>, RequestTrace, Json<BillingIdInput>),
 ) -> Result<Data<Relay>, ApiError> {
+    let by = access.acting(trace);
     let relay = state
         .command()
-        .set_relay_subscription_item(id, input.id)
+        .set_relay_subscription_item(by, id, input.id)
         .await?;
     Ok(Data::ok(relay))
 }
 
 async fn clear_subscription_item(
     state: ApiState,
-    _: OperatorAccess,
-    PathParam(id): PathParam<RelayId>,
+    access: OperatorAccess,
+    (PathParam(id), trace): (PathParam<RelayId>, RequestTrace),
 ) -> Result<Data<Relay>, ApiError> {
-    let relay = state.command().delete_relay_subscription_item(id).await?;
+    let by = access.acting(trace);
+    let relay = state
+        .command()
+        .delete_relay_subscription_item(by, id)
+        .await?;
     Ok(Data::ok(relay))
 }

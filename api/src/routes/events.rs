@@ -3,36 +3,21 @@
 //! Invariant: nothing that changed after `hello` goes unmentioned. What is mentioned too much costs its reader a read.
 
 use std::collections::VecDeque;
-use std::convert::Infallible;
-use std::time::Duration;
 
-use axum::response::sse::{Event, KeepAlive, Sse};
-use axum::response::{IntoResponse, Response};
-use futures::stream::{self, StreamExt as _};
-use http::{HeaderMap, HeaderName, HeaderValue};
+use axum::response::sse::Event;
+use futures::stream::{self, Stream};
+use http::HeaderMap;
 use serde::Serialize;
 use shared::domain::{Activity, ResourceType};
 use shared::query::{Changed, News};
 use tokio::sync::broadcast::error::RecvError;
 
 use crate::access::{OperatorRead, OperatorReadAccess};
-use crate::data::Answer;
 use crate::error::ApiError;
 use crate::feed::Subscription;
 use crate::route::Route;
 use crate::state::ApiState;
-
-/// How often a stream says that it lives when nothing happens: proxies end what is silent for a minute.
-const KEEP_ALIVE: Duration = Duration::from_secs(15);
-
-/// How long a stream lasts. Whoever follows comes back, and is asked again who they are.
-const STREAM_MAX: Duration = Duration::from_hours(1);
-
-/// What a browser that comes back has seen: the `id` of its last event.
-const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
-
-/// Keeps nginx from holding events back.
-const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
+use crate::stream::{EventStream, last_event_id};
 
 pub(super) fn routes() -> Vec<Route> {
     vec![Route::get("/events", OperatorRead, follow)]
@@ -43,33 +28,14 @@ async fn follow(
     _: OperatorReadAccess,
     headers: HeaderMap,
 ) -> Result<EventStream, ApiError> {
+    let place = state.limits().operator_stream()?;
     let subscription = state.feed().subscribe().await?;
-    let subscription = subscription.ok_or(ApiError::StreamsFull)?;
-    let seen = headers
-        .get(LAST_EVENT_ID)
-        .and_then(|id| id.to_str().ok()?.parse::<i64>().ok());
+    let seen = last_event_id(&headers).and_then(|id| id.parse::<i64>().ok());
     let first = match seen {
         None => VecDeque::from([hello(subscription.seq, subscription.seq)?]),
         Some(seen) => resume(&state, seen, subscription.seq).await?,
     };
-    let events = events(subscription, first);
-    let keep_alive = KeepAlive::new().interval(KEEP_ALIVE);
-    let mut response = Sse::new(events).keep_alive(keep_alive).into_response();
-    response
-        .headers_mut()
-        .insert(X_ACCEL_BUFFERING, HeaderValue::from_static("no"));
-    Ok(EventStream(response))
-}
-
-/// An answer that goes on.
-struct EventStream(Response);
-
-impl Answer for EventStream {}
-
-impl IntoResponse for EventStream {
-    fn into_response(self) -> Response {
-        self.0
-    }
+    Ok(EventStream::new(&state, place, events(subscription, first)))
 }
 
 /// For a follower who comes back: the activities between what they saw and `seq`. What else changed is in no log, so
@@ -84,18 +50,14 @@ async fn resume(state: &ApiState, seen: i64, seq: i64) -> Result<VecDeque<Event>
     Ok(first)
 }
 
-/// What the stream sends: `first`, then what the feed tells, until the server stops or the stream has lasted long enough.
-fn events(
-    subscription: Subscription,
-    first: VecDeque<Event>,
-) -> impl stream::Stream<Item = Result<Event, Infallible>> {
-    let closing = subscription.closing.clone();
+/// What the stream sends: `first`, then what the feed tells.
+fn events(subscription: Subscription, first: VecDeque<Event>) -> impl Stream<Item = Event> {
     stream::unfold(
         (subscription, first),
         async |(mut subscription, mut due)| {
             loop {
                 if let Some(event) = due.pop_front() {
-                    return Some((Ok(event), (subscription, due)));
+                    return Some((event, (subscription, due)));
                 }
                 due = match subscription.news.recv().await {
                     Ok(news) => {
@@ -111,8 +73,6 @@ fn events(
             }
         },
     )
-    .take_until(closing.cancelled_owned())
-    .take_until(tokio::time::sleep(STREAM_MAX))
 }
 
 fn told(news: &News) -> Result<VecDeque<Event>, ApiError> {

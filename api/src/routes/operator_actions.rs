@@ -1,10 +1,9 @@
 //! `POST /operator/...`: what operators do. Each is one command, which leaves its line in the record.
 
 use serde::Serialize;
-use shared::command::Trace;
-use shared::command::operator::{Acted, ByOperator, QueueAction, TargetAction};
+use shared::command::operator::{Acted, QueueAction, TargetAction};
 use shared::domain::{
-    Actor, BulkInput, PreviewInput, ReconcileInput, RelayAction, RelayId, RetryInput, ZooidDomain,
+    BulkInput, PreviewInput, ReconcileInput, RelayAction, RelayId, RetryInput, ZooidDomain,
 };
 use shared::repositories::relay_sync::RelaySync;
 
@@ -113,13 +112,6 @@ struct PreviewView {
     sample: Vec<RelaySync>,
 }
 
-fn operator(access: OperatorAccess, trace: Trace) -> ByOperator {
-    ByOperator {
-        actor: Actor::Admin(access.into_pubkey()),
-        trace,
-    }
-}
-
 /// Sends a relay again, unless more has happened than the caller saw.
 async fn send_again(
     state: ApiState,
@@ -143,11 +135,11 @@ async fn act_on_relay(
 async fn relay_action(
     state: &ApiState,
     access: OperatorAccess,
-    (PathParam(id), RequestTrace(trace)): (PathParam<RelayId>, RequestTrace),
+    (PathParam(id), trace): (PathParam<RelayId>, RequestTrace),
     action: RelayAction,
     seen_attempt: Option<i64>,
 ) -> Result<Data<RelayActionView>, ApiError> {
-    let by = operator(access, trace);
+    let by = access.acting(trace);
     let acted = state
         .command()
         .act_on_relay(by, id.clone(), action, seen_attempt)
@@ -162,10 +154,10 @@ async fn relay_action(
 async fn act_on_target(
     state: ApiState,
     access: OperatorAccess,
-    (PathParam(target), RequestTrace(trace)): (PathParam<ZooidDomain>, RequestTrace),
+    (PathParam(target), trace): (PathParam<ZooidDomain>, RequestTrace),
     action: TargetAction,
 ) -> Result<Data<ActionView>, ApiError> {
-    let by = operator(access, trace);
+    let by = access.acting(trace);
     let acted = state.command().act_on_target(by, target, action).await?;
     Ok(Data::ok(acted.into()))
 }
@@ -173,10 +165,10 @@ async fn act_on_target(
 async fn act_on_queue(
     state: ApiState,
     access: OperatorAccess,
-    RequestTrace(trace): RequestTrace,
+    trace: RequestTrace,
     action: QueueAction,
 ) -> Result<Data<ActionView>, ApiError> {
-    let by = operator(access, trace);
+    let by = access.acting(trace);
     let acted = state.command().act_on_queue(by, action).await?;
     Ok(Data::ok(acted.into()))
 }
@@ -201,9 +193,9 @@ async fn preview_bulk(
 async fn run_bulk(
     state: ApiState,
     access: OperatorAccess,
-    (RequestTrace(trace), Json(request)): (RequestTrace, Json<BulkInput>),
+    (trace, Json(request)): (RequestTrace, Json<BulkInput>),
 ) -> Result<Data<ActionView>, ApiError> {
-    let by = operator(access, trace);
+    let by = access.acting(trace);
     let acted = state.command().run_bulk(by, request).await?;
     Ok(Data::ok(acted.into()))
 }
@@ -211,9 +203,9 @@ async fn run_bulk(
 async fn reconcile(
     state: ApiState,
     access: OperatorAccess,
-    (RequestTrace(trace), Json(which)): (RequestTrace, Json<ReconcileInput>),
+    (trace, Json(which)): (RequestTrace, Json<ReconcileInput>),
 ) -> Result<Data<ActionView>, ApiError> {
-    let by = operator(access, trace);
+    let by = access.acting(trace);
     let acted = state.command().reconcile(by, which).await?;
     Ok(Data::ok(acted.into()))
 }

@@ -1,11 +1,7 @@
 //! `/relays/{id}/sync` and `/relays/{id}/events`: for its tenant, where a relay stands on its way to zooid.
 
-use std::convert::Infallible;
-use std::time::Duration;
-
-use axum::response::sse::{Event, KeepAlive, Sse};
-use axum::response::{IntoResponse, Response};
-use futures::stream::{self, BoxStream, StreamExt as _};
+use axum::response::sse::Event;
+use futures::stream;
 use http::HeaderMap;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
@@ -14,14 +10,13 @@ use shared::query::QueryError;
 use shared::repositories::relay_sync::RelaySync;
 
 use crate::access::{OwnerOrAdmin, RelayAccess};
-use crate::data::{Answer, Data};
+use crate::client::Client;
+use crate::data::Data;
 use crate::error::ApiError;
 use crate::following::{Follower, Next};
 use crate::route::Route;
 use crate::state::ApiState;
-
-/// How often a stream without news says that it is alive: proxies close connections that are silent for a minute.
-const KEEP_ALIVE: Duration = Duration::from_secs(15);
+use crate::stream::{EventStream, last_event_id};
 
 pub(super) fn routes() -> Vec<Route> {
     vec![
@@ -69,41 +64,26 @@ async fn show(
     Ok(Data::ok(sync.into()))
 }
 
-/// The events of a relay, until the client or the program goes away.
-struct SyncEvents(BoxStream<'static, Result<Event, Infallible>>);
-
-impl Answer for SyncEvents {}
-
-impl IntoResponse for SyncEvents {
-    fn into_response(self) -> Response {
-        let keep_alive = KeepAlive::new().interval(KEEP_ALIVE);
-        Sse::new(self.0).keep_alive(keep_alive).into_response()
-    }
-}
-
 /// Begins with where the relay stands now, unless that is what the client saw last.
 async fn follow(
     state: ApiState,
     relay: RelayAccess,
-    headers: HeaderMap,
-) -> Result<SyncEvents, ApiError> {
+    (client, headers): (Client, HeaderMap),
+) -> Result<EventStream, ApiError> {
+    let place = state.limits().relay_stream(relay.caller(), client)?;
     let id = relay.into_id();
-    let last_seen = headers
-        .get("last-event-id")
-        .and_then(|value| value.to_str().ok())
-        .map(str::to_owned);
     let watcher = Watcher {
-        follower: state.following().follow(id.clone()),
+        follower: state.following().follow(id.clone()).await?,
         id,
-        last_seen,
+        last_seen: last_event_id(&headers).map(str::to_owned),
         looked: false,
-        state,
+        state: state.clone(),
     };
-    let events = stream::unfold(watcher, |mut watcher| async {
+    let events = stream::unfold(watcher, async |mut watcher| {
         let event = watcher.next_event().await?;
-        Some((Ok(event), watcher))
+        Some((event, watcher))
     });
-    Ok(SyncEvents(events.boxed()))
+    Ok(EventStream::new(&state, place, events))
 }
 
 /// One stream's view of its relay.

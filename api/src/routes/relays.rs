@@ -174,18 +174,19 @@ async fn carry_out(
 }
 
 /// Answers as `done` does, at once or when zooid has accepted the relay's generation or refused it for good. When neither
-/// happens in time: 202, with where to look.
+/// happens in time, or too many wait already: 202, with where to look.
 async fn after_waiting(
     state: &ApiState,
-    Wait(wait): Wait,
+    wait: Wait,
     relay: Box<Relay>,
     done: impl Fn(Box<Relay>) -> Data<RelayView>,
 ) -> Result<Data<RelayView>, ApiError> {
-    let Some(wait) = wait else {
+    let Some(waiting) = wait.begin(state.limits(), &relay.tenant_pubkey) else {
         return Ok(done(relay));
     };
+    let patience = waiting.patience;
     let (id, generation) = (relay.id, relay.generation.get());
-    let is_settled = state.following().settled(&id, generation, wait).await?;
+    let is_settled = state.following().settled(&id, generation, patience).await?;
     let relay = Box::new(state.query().get_relay(&id).await?);
     let answer = if is_settled {
         done(relay)
@@ -194,7 +195,7 @@ async fn after_waiting(
         let tag = relay.entity_tag();
         Data::accepted(RelayView::Now(relay), &url).tagged(&tag)
     };
-    Ok(answer.with(PREFERENCE_APPLIED, format!("wait={}", wait.as_secs())))
+    Ok(answer.with(PREFERENCE_APPLIED, format!("wait={}", patience.as_secs())))
 }
 
 #[derive(Serialize)]

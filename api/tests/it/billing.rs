@@ -136,3 +136,68 @@ async fn what_names_nothing_is_404_and_what_says_nothing_is_422() {
         assert_eq!(reply.outcome(), expected, "{path}");
     }
 }
+
+#[tokio::test]
+async fn what_billing_does_is_on_record_with_who_did_it_and_only_once() {
+    let api = start().await;
+    let relay = api.relay("billed").await;
+    let id = relay["id"].as_str().unwrap();
+    let owner = api.owner.public_key().to_hex();
+    let (tenant, relay) = (format!("/tenants/{owner}"), format!("/relays/{id}"));
+    let calls = [
+        (&tenant, "past-due", json!({}), "past_due"),
+        (
+            &tenant,
+            "subscription",
+            json!({"id": "sub_1"}),
+            "subscription",
+        ),
+        (
+            &tenant,
+            "nwc-error",
+            json!({"message": "No balance."}),
+            "nwc_error",
+        ),
+        (
+            &relay,
+            "subscription-item",
+            json!({"id": "si_1"}),
+            "subscription",
+        ),
+    ];
+    let mut expected = Vec::new();
+    for (base, what, body, name) in &calls {
+        for (method, verb) in [("PUT", "set"), ("PUT", "set"), ("DELETE", "clear")] {
+            let path = format!("{base}/{what}");
+            api.bill(method, &path, body.clone()).await.data();
+            expected.push(format!("{verb}_{name}"));
+        }
+    }
+    for (method, action) in [("PUT", "mark_delinquent"), ("DELETE", "settle")] {
+        for _ in 0..2 {
+            let path = format!("{relay}/delinquent");
+            api.bill(method, &path, json!({})).await.data();
+            expected.push(action.to_owned());
+        }
+    }
+    // What is so already is not done again.
+    expected.dedup();
+
+    let audit = api.get("/operator/audit").signing(&api.reader).send();
+    let audit = audit.await.data();
+
+    let mut lines = audit["items"].as_array().unwrap().clone();
+    lines.reverse();
+    let actions: Vec<_> = lines.iter().map(|line| line["action"].clone()).collect();
+    assert_eq!(json!(actions), json!(expected));
+    for line in &lines {
+        assert_eq!(line["actor"], json!(api.admin.public_key().to_hex()));
+        assert_eq!(line["affected"], 1);
+        let known = [(json!("tenant"), json!(owner)), (json!("relay"), json!(id))];
+        let of = (line["resource_type"].clone(), line["resource_id"].clone());
+        assert!(known.contains(&of), "{line}");
+        assert!(line["detail"]["trace"].is_string(), "{line}");
+    }
+    assert_eq!(lines[2]["detail"]["id"], "sub_1");
+    assert!(!audit.to_string().contains("No balance."));
+}

@@ -8,6 +8,7 @@ use nostr::key::Keys;
 use serde_json::{Value, json};
 
 use crate::harness::*;
+use crate::zooid::*;
 
 const KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
@@ -131,6 +132,31 @@ async fn of_two_writes_that_are_meant_for_one_version_the_second_is_refused() {
     let now = api.get(&*path).by(&api.owner).send().await;
     assert_eq!(now.headers[ETAG], first.headers[ETAG]);
     assert_eq!(now.data()["info_name"], "first");
+}
+
+#[tokio::test]
+async fn a_step_of_a_sync_is_another_representation_and_in_nobodys_way() {
+    let api = start().await;
+    let relay = api.relay("steps").await;
+    let path = format!("/relays/{}", relay["id"].as_str().unwrap());
+    let read = async || api.get(&*path).by(&api.owner).send().await.headers[ETAG].clone();
+    let before = read().await;
+    accept(&api, &relay).await;
+
+    assert_ne!(read().await, before);
+    let write = |name: &str| {
+        api.put(&*path)
+            .by(&api.owner)
+            .header(IF_MATCH, before.clone())
+            .json(&json!({ "info_name": name }))
+            .send()
+    };
+
+    assert_eq!(write("first").await.status, 200);
+    assert_eq!(
+        write("second").await.outcome(),
+        (412, "precondition-failed")
+    );
 }
 
 #[tokio::test]

@@ -276,6 +276,36 @@ async fn a_link_signs_in_once() {
 }
 
 #[tokio::test]
+async fn a_page_of_another_site_signs_nobody_in() {
+    let api = start().await;
+    let token = api.link(&api.admin, SessionScope::Configured).await;
+    let site = HeaderName::from_static("sec-fetch-site");
+    let open = async |headers: &[(HeaderName, &'static str)]| {
+        let call = api.post("/dashboard/session/link");
+        let call = headers.iter().fold(call, |call, (name, value)| {
+            call.header(name.clone(), HeaderValue::from_static(value))
+        });
+        call.json(&json!({ "token": token })).send().await
+    };
+
+    for headers in [
+        vec![(ORIGIN, "https://evil.example")],
+        vec![(ORIGIN, "null")],
+        vec![(ORIGIN, "https://app.example.com")],
+        vec![(site.clone(), "cross-site")],
+        vec![(site.clone(), "same-site")],
+        vec![(ORIGIN, SERVER_URL), (site.clone(), "cross-site")],
+    ] {
+        let refused = open(&headers).await;
+        assert_eq!(refused.outcome(), (403, "csrf"), "{headers:?}");
+        assert!(!refused.headers.contains_key(SET_COOKIE));
+    }
+
+    let signed_in = open(&[(ORIGIN, SERVER_URL), (site, "same-origin")]).await;
+    assert_eq!(signed_in.status, 200, "the link was not used up");
+}
+
+#[tokio::test]
 async fn a_link_is_good_for_ten_minutes() {
     let api = start().await;
     let token = api.link(&api.admin, SessionScope::Configured).await;

@@ -155,7 +155,7 @@ async fn a_follower_who_comes_back_gets_what_happened_meanwhile() {
 
 #[tokio::test]
 async fn a_flood_is_told_as_a_whole() {
-    let api = start().await;
+    let api = start_with(&[("TENANT_MAX_RELAYS", "0")]).await;
     let seen = Events::open(&api, None).await.next().await.unwrap().id;
     for number in 0..201 {
         api.relay(&format!("r{number}")).await;
@@ -172,6 +172,17 @@ async fn a_flood_is_told_as_a_whole() {
 }
 
 #[tokio::test]
+async fn a_stream_lasts_an_hour() {
+    let api = start().await;
+    let mut events = Events::open(&api, None).await;
+    assert_eq!(events.next().await.unwrap().name, "hello");
+
+    api.clock.advance(Duration::from_hours(1));
+
+    assert!(events.next().await.is_none());
+}
+
+#[tokio::test]
 async fn streams_are_bounded_and_end_with_the_server() {
     let api = start().await;
     let mut streams = Vec::new();
@@ -180,6 +191,7 @@ async fn streams_are_bounded_and_end_with_the_server() {
     }
     let reply = api.get("/events").signing(&api.reader).send().await;
     assert_eq!(reply.outcome(), (503, "streams-full"));
+    assert!(reply.headers.contains_key("retry-after"));
 
     streams.pop();
     // Its place is free once the server has noticed.

@@ -1,6 +1,7 @@
 //! A running API, people with keys, and calls whose every answer is held against the envelope.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use api::{ApiState, CODES};
 use base64::Engine as _;
@@ -152,10 +153,13 @@ impl Api {
         header_of(event, keys)
     }
 
-    /// The header of plain NIP-98.
+    /// The header of plain NIP-98, another one each time: the clock of a test stands still.
     pub fn signature(&self, keys: &Keys, method: &str, path: &str) -> String {
+        static SIGNED: AtomicU64 = AtomicU64::new(0);
+        let nonce = SIGNED.fetch_add(1, Ordering::Relaxed).to_string();
         let event = auth_event(&format!("{SERVER_URL}{path}"), self.now())
-            .tag(Tag::custom("method", [method]));
+            .tag(Tag::custom("method", [method]))
+            .tag(Tag::custom("nonce", [nonce]));
         header_of(event, keys)
     }
 

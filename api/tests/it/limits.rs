@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use http::{HeaderName, HeaderValue};
 use nostr::prelude::*;
+use sqlx::ConnectOptions as _;
+use sqlx::sqlite::SqliteConnectOptions;
 
 use crate::harness::*;
 
@@ -56,8 +58,34 @@ async fn an_address_is_the_one_that_the_last_trusted_proxy_names() {
 #[tokio::test]
 async fn nobody_is_believed_about_addresses_without_a_trusted_proxy() {
     let api = start_empty(&[("RATE_LIMIT_ADDRESS", "1")]).await;
+
+    // Who calls from this host is not counted; whoever says to speak for others counts as one.
     for _ in 0..3 {
-        assert_eq!(from(&api, "203.0.113.1").await.status, 200);
+        assert_eq!(api.get("/plans").send().await.status, 200);
+    }
+    assert_eq!(from(&api, "203.0.113.1").await.status, 200);
+
+    for claimed in ["203.0.113.2", "127.0.0.1", "::1"] {
+        let refused = from(&api, claimed).await;
+        assert_eq!(refused.outcome(), (429, "rate-limited"), "{claimed}");
+    }
+}
+
+#[tokio::test]
+async fn an_address_has_no_more_names_than_one() {
+    let api = start_empty(&[
+        ("RATE_LIMIT_ADDRESS", "1"),
+        ("SERVER_TRUSTED_PROXIES", "127.0.0.0/8"),
+    ])
+    .await;
+    for (first, again) in [
+        ("203.0.113.1", "::ffff:203.0.113.1"),
+        ("2001:db8:1:2::1", "2001:db8:1:2:ffff::9"),
+        ("127.0.0.1", "127.0.0.1"),
+    ] {
+        assert_eq!(from(&api, first).await.status, 200, "{first}");
+        let refused = from(&api, again).await;
+        assert_eq!(refused.outcome(), (429, "rate-limited"), "{again}");
     }
 }
 
@@ -77,31 +105,67 @@ async fn what_is_too_long_is_refused() {
 #[tokio::test]
 async fn more_requests_at_once_than_the_server_handles_are_503() {
     let api = start_with(&[("SERVER_MAX_REQUESTS", "1")]).await;
-    let relay = api.relay("slow").await;
-    let path = format!("/relays/{}", relay["id"].as_str().unwrap());
-    let prefer = HeaderName::from_static("prefer");
-    let waiting = api
-        .put(path)
-        .by(&api.owner)
-        .header(prefer, HeaderValue::from_static("wait=30"))
-        .send();
+    // Somebody forgets a transaction in a shell: a write has to wait.
+    let shell = SqliteConnectOptions::new().filename(api.db.path());
+    let mut shell = shell.connect().await.unwrap();
+    let begun = sqlx::query("BEGIN IMMEDIATE").execute(&mut shell).await;
+    begun.unwrap();
+    let writing = api.post("/relays").by(&api.owner);
+    let writing = writing.json(&relay_input("slow")).send();
     let others = async {
-        loop {
+        let refused = loop {
             let reply = api.get("/plans").send().await;
             if reply.status != 200 {
-                api.stop.cancel();
-                return reply;
+                break reply;
             }
-        }
+        };
+        let ended = sqlx::query("ROLLBACK").execute(&mut shell).await;
+        ended.unwrap();
+        refused
     };
 
-    let both = async { tokio::join!(waiting, others) };
+    let both = async { tokio::join!(writing, others) };
     let (_, refused) = tokio::time::timeout(Duration::from_secs(20), both)
         .await
         .unwrap();
 
     assert_eq!(refused.outcome(), (503, "busy"));
     assert!(refused.headers.contains_key("retry-after"));
+}
+
+#[tokio::test]
+async fn a_captured_header_neither_repeats_what_an_operator_did_nor_signs_anybody_in() {
+    let api = start().await;
+    let relay = api.relay("mine").await;
+    let id = relay["id"].as_str().unwrap();
+    for (method, path, keys) in [
+        ("POST", "/dashboard/session".to_owned(), &api.reader),
+        ("POST", "/operator/queue/pause".to_owned(), &api.admin),
+        ("PUT", format!("/relays/{id}/delinquent"), &api.admin),
+        ("DELETE", format!("/relays/{id}/delinquent"), &api.admin),
+    ] {
+        let header = api.signature(keys, method, &path);
+        let ask = || api.call(method, &*path).authorization(&header).send();
+
+        assert_eq!(ask().await.status, 200, "{path}");
+
+        assert_eq!(ask().await.outcome(), (401, "unauthorized"), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn what_tenants_ask_and_operators_read_can_be_repeated() {
+    let api = start().await;
+    for (method, path, keys) in [
+        ("POST", "/tenants", &api.owner),
+        ("GET", "/operator/overview", &api.reader),
+    ] {
+        let header = api.signature(keys, method, path);
+        for _ in 0..2 {
+            let reply = api.call(method, path).authorization(&header).send().await;
+            assert_eq!(reply.status, 200, "{path}");
+        }
+    }
 }
 
 #[tokio::test]

@@ -26,6 +26,7 @@ mod relay_sync;
 mod relays;
 mod requests;
 mod rules;
+mod slow;
 mod tenants;
 mod watching;
 mod zooid;

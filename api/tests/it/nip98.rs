@@ -263,7 +263,7 @@ async fn whatever_is_wrong_with_a_header_the_answer_is_the_same() {
             auth_event(SERVER_URL, NOW).tag(Tag::custom("x", ["y".repeat(4096)])),
             &api.owner,
         ),
-        format!("Nostr {}", "A".repeat(200_000)),
+        format!("Nostr {}", "A".repeat(50_000)),
     ];
     for header in headers {
         let reply = identify(&api, &header).await;

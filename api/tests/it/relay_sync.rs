@@ -242,3 +242,73 @@ async fn the_end_of_the_program_ends_a_stream() {
 
     assert_eq!(events.next().await, None);
 }
+
+#[tokio::test]
+async fn a_stream_of_a_relay_lasts_an_hour() {
+    let api = start().await;
+    let relay = api.relay("watched").await;
+    let mut events = Events::of(&api, &relay, None).await;
+    events.next().await.unwrap();
+
+    api.clock.advance(Duration::from_hours(1));
+
+    assert_eq!(events.next().await, None);
+}
+
+#[tokio::test]
+async fn streams_of_one_key_are_bounded_and_others_are_let_in() {
+    let api = start().await;
+    let relay = api.relay("watched").await;
+    let path = format!("/relays/{}/events", relay["id"].as_str().unwrap());
+    let mut streams = Vec::new();
+    for _ in 0..32 {
+        streams.push(Events::of(&api, &relay, None).await);
+    }
+
+    let refused = api.get(&*path).by(&api.owner).send().await;
+    let admins = api.get(&*path).by(&api.admin).send_raw().await;
+
+    assert_eq!(refused.outcome(), (503, "streams-full"));
+    assert!(refused.headers.contains_key("retry-after"));
+    assert_eq!(admins.status(), 200);
+    drop(streams);
+    // Their places are free once the server has noticed.
+    let freed = async {
+        let open = || api.get(&*path).by(&api.owner).send_raw();
+        while open().await.status() != 200 {}
+    };
+    tokio::time::timeout(DEADLINE, freed).await.unwrap();
+}
+
+#[tokio::test]
+async fn streams_from_one_address_are_bounded_however_many_keys_it_has() {
+    let api = start_with(&[("SERVER_TRUSTED_PROXIES", "127.0.0.1")]).await;
+    let forwarded = HeaderName::from_static("x-forwarded-for");
+    let address = HeaderValue::from_static("203.0.113.1");
+    let mut streams = Vec::new();
+    let open = async |keys: &nostr::key::Keys, subdomain: &str| {
+        let input = relay_input(subdomain);
+        let create = api.post("/relays").by(keys).json(&input).send();
+        let relay = create.await.data();
+        let path = format!("/relays/{}/events", relay["id"].as_str().unwrap());
+        let mut responses = Vec::new();
+        for _ in 0..32 {
+            let call = api.get(&*path).by(keys);
+            let call = call.header(forwarded.clone(), address.clone());
+            responses.push(call.send_raw().await);
+        }
+        responses
+    };
+    for number in 0..5 {
+        let keys = nostr::key::Keys::generate();
+        let signed_in = api.post("/tenants").by(&keys).send().await;
+        assert_eq!(signed_in.status, 200);
+        streams.push(open(&keys, &format!("watched-{number}")).await);
+    }
+
+    let last = streams.pop().unwrap();
+
+    let opened = |response: &reqwest::Response| response.status() == 200;
+    assert!(streams.iter().flatten().all(opened));
+    assert!(last.iter().all(|response| response.status() == 503));
+}

@@ -11,15 +11,18 @@ use crate::installation::{Installation, create_relays, number, until_in_step};
 use crate::process::Signal;
 use crate::wait::{SOON, until};
 
-/// How long somebody holds the write lock: several leases.
-const STALL: Duration = Duration::from_secs(15);
+/// The lease, in seconds: short, and yet longer than a busy machine keeps a process from beating.
+const LEASE: u64 = 8;
 
-/// An installation whose workers are taken for dead after two seconds.
+/// How long somebody holds the write lock: several leases.
+const STALL: Duration = Duration::from_secs(3 * LEASE);
+
+/// An installation whose workers are taken for dead soon.
 async fn impatient() -> Installation {
     Installation::new()
         .await
-        .with("WORKER_LEASE_SECONDS", "2")
-        .with("ZOOID_TIMEOUT_MS", "1500")
+        .with("WORKER_LEASE_SECONDS", &LEASE.to_string())
+        .with("ZOOID_TIMEOUT_MS", "5000")
         .with("SYNC_RECONCILE_SECONDS", "1")
 }
 
@@ -110,7 +113,7 @@ async fn returns_late() -> bool {
 
 async fn is_writable(installation: &Installation) -> bool {
     let shell = SqliteConnectOptions::new().filename(installation.database());
-    let shell = shell.busy_timeout(Duration::from_secs(2));
+    let shell = shell.busy_timeout(Duration::from_secs(LEASE));
     let mut shell = shell.connect().await.unwrap();
     sqlx::raw_sql("BEGIN IMMEDIATE; ROLLBACK")
         .execute(&mut shell)

@@ -61,7 +61,7 @@ pub struct ChangeTerms {
 pub enum Version {
     /// Whatever it is.
     Any,
-    /// The one with one of these [`Relay::entity_tag`]s.
+    /// Edited as it was when it had one of these [`Relay::entity_tag`]s; how far its sync has come since is nobody's edit.
     OneOf(Vec<String>),
 }
 
@@ -170,7 +170,7 @@ async fn apply(
 ) -> Result<Changed, CommandError> {
     let before = get(tx, id).await?;
     if let Some(Version::OneOf(tags)) = &terms.version
-        && !tags.contains(&before.entity_tag())
+        && !tags.iter().any(|tag| before.is_as_edited(tag))
     {
         return Err(CommandError::RelayChanged(before.id));
     }

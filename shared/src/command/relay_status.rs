@@ -1,17 +1,21 @@
 //! Turning relays off and on.
 //!
 //! Invariant: a relay becomes delinquent only while it is active, and only an admin lifts that. So a payment never revives
-//! what its owner turned off, and turning it off and on again never replaces a payment.
+//! what its owner turned off, and turning it off and on again never replaces a payment. What is done for want of payment is
+//! done in the name of an admin, and leaves its line in the record of operators' actions in the same write.
 
 use std::sync::Arc;
 
+use serde_json::json;
+
 use super::{
     AskedBy, Command, CommandError, Context, Trace,
+    operator::{ByOperator, Deed, record},
     relay::{change, get},
 };
 use crate::{
     db::WriteTx,
-    domain::{ActivityType, Relay, RelayId, RelayStatus},
+    domain::{ActivityType, OperatorActionKind, OperatorResource, Relay, RelayId, RelayStatus},
 };
 
 impl Command {
@@ -32,12 +36,12 @@ impl Command {
     /// [`CommandError::RelayUnknown`].
     pub async fn mark_relay_delinquent(
         &self,
-        trace: Trace,
+        by: ByOperator,
         id: RelayId,
     ) -> Result<Relay, CommandError> {
         let context = Arc::clone(&self.context);
         self.db
-            .write(async move |tx: &mut WriteTx| mark_delinquent(tx, &context, &trace, &id).await)
+            .write(async move |tx: &mut WriteTx| mark_delinquent(tx, &context, &by, &id).await)
             .await
     }
 
@@ -45,10 +49,10 @@ impl Command {
     ///
     /// # Errors
     /// [`CommandError::RelayUnknown`].
-    pub async fn settle_relay(&self, trace: Trace, id: RelayId) -> Result<Relay, CommandError> {
+    pub async fn settle_relay(&self, by: ByOperator, id: RelayId) -> Result<Relay, CommandError> {
         let context = Arc::clone(&self.context);
         self.db
-            .write(async move |tx: &mut WriteTx| settle(tx, &context, &trace, &id).await)
+            .write(async move |tx: &mut WriteTx| settle(tx, &context, &by, &id).await)
             .await
     }
 
@@ -92,10 +96,17 @@ pub async fn deactivate(
 pub async fn mark_delinquent(
     tx: &mut WriteTx,
     context: &Context,
-    trace: &Trace,
+    by: &ByOperator,
     id: &RelayId,
 ) -> Result<Relay, CommandError> {
-    turn_off(tx, context, trace, id, RelayStatus::Delinquent).await
+    let before = get(tx, id).await?;
+    match before.status {
+        RelayStatus::Inactive | RelayStatus::Delinquent => Ok(before),
+        RelayStatus::Active => {
+            record_billing(tx, context, by, id, OperatorActionKind::MarkDelinquent).await?;
+            turn_off(tx, context, &by.trace, id, RelayStatus::Delinquent).await
+        }
+    }
 }
 
 /// Turns a relay on that is off for want of payment, and no other.
@@ -105,14 +116,33 @@ pub async fn mark_delinquent(
 pub async fn settle(
     tx: &mut WriteTx,
     context: &Context,
-    trace: &Trace,
+    by: &ByOperator,
     id: &RelayId,
 ) -> Result<Relay, CommandError> {
-    let relay = get(tx, id).await?;
-    match relay.status {
-        RelayStatus::Active | RelayStatus::Inactive => Ok(relay),
-        RelayStatus::Delinquent => activate(tx, context, trace, id, AskedBy::Admin).await,
+    let before = get(tx, id).await?;
+    match before.status {
+        RelayStatus::Active | RelayStatus::Inactive => Ok(before),
+        RelayStatus::Delinquent => {
+            record_billing(tx, context, by, id, OperatorActionKind::Settle).await?;
+            activate(tx, context, &by.trace, id, AskedBy::Admin).await
+        }
     }
+}
+
+async fn record_billing(
+    tx: &mut WriteTx,
+    context: &Context,
+    by: &ByOperator,
+    id: &RelayId,
+    action: OperatorActionKind,
+) -> Result<(), CommandError> {
+    let deed = Deed {
+        action,
+        resource_type: OperatorResource::Relay,
+        resource_id: id.as_str(),
+    };
+    record(tx, context.clock.now(), by, deed, 1, json!({})).await?;
+    Ok(())
 }
 
 /// Turns a relay on.

@@ -47,8 +47,9 @@ impl LimitsConfig {
 }
 
 impl Network {
-    /// An address, or one with the number of bits that count: `10.0.0.0/8`.
-    fn parse(text: &str) -> Option<Self> {
+    /// An address, or one with the number of bits that count: `10.0.0.0/8`. `None` for what is neither.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
         let (address, bits) = text
             .split_once('/')
             .map_or((text, None), |(address, bits)| (address, Some(bits)));

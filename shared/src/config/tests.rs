@@ -52,6 +52,7 @@ fn the_smallest_configuration_gets_the_documented_defaults() {
     assert_eq!(api.server.allow_origins, AllowOrigins::Only(Vec::new()));
     assert_eq!(api.server.auth.mode, AuthMode::Compatible);
     assert_eq!(api.server.auth.session, Duration::from_mins(15));
+    assert_eq!(api.server.tenant_max_relays, Some(100));
     assert_eq!(api.targets.len(), 1);
     assert_eq!(api.targets[0].domain.as_str(), "relays.example.com");
     assert_eq!(api.log.format, LogFormat::Pretty);
@@ -558,6 +559,18 @@ fn the_example_file_names_the_variables_of_the_code_with_their_defaults() {
             variable.name
         );
     }
+}
+
+#[test]
+fn a_tenant_has_no_limit_of_relays_only_where_that_is_said() {
+    let limit = |changes| {
+        let config = ApiConfig::load(&source(changes)).unwrap();
+        config.server.tenant_max_relays
+    };
+
+    assert_eq!(limit(&[("TENANT_MAX_RELAYS", "")]), Some(100));
+    assert_eq!(limit(&[("TENANT_MAX_RELAYS", "7")]), Some(7));
+    assert_eq!(limit(&[("TENANT_MAX_RELAYS", "0")]), None);
 }
 
 #[test]

@@ -95,7 +95,7 @@ variables! {
     SERVER_MAX_REQUESTS: whole("512", 1, 65_536);
     RATE_LIMIT_KEY: whole("6000", 0, 1_000_000);
     RATE_LIMIT_ADDRESS: whole("6000", 0, 1_000_000);
-    TENANT_MAX_RELAYS: whole("0", 0, 1_000_000);
+    TENANT_MAX_RELAYS: whole("100", 0, 1_000_000);
 
     // Relays and their secrets.
     RELAY_DOMAIN: form(

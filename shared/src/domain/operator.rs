@@ -95,6 +95,22 @@ text_enum! {
         Reconcile = "reconcile",
         /// Secrets were sealed under a new key.
         RotateSecrets = "rotate_secrets",
+        /// A relay was turned off for want of payment.
+        MarkDelinquent = "mark_delinquent",
+        /// A relay that was off for want of payment was turned on.
+        Settle = "settle",
+        /// The subscription of a tenant, or the item of a relay in it, was noted.
+        SetSubscription = "set_subscription",
+        /// It was forgotten.
+        ClearSubscription = "clear_subscription",
+        /// Why a tenant's wallet could not pay was noted.
+        SetNwcError = "set_nwc_error",
+        /// It was forgotten.
+        ClearNwcError = "clear_nwc_error",
+        /// A tenant's payment was found overdue.
+        SetPastDue = "set_past_due",
+        /// Nothing is overdue any more.
+        ClearPastDue = "clear_past_due",
     }
 }
 
@@ -103,6 +119,8 @@ text_enum! {
     OperatorResource, "resource type" {
         /// One relay.
         Relay = "relay",
+        /// One tenant.
+        Tenant = "tenant",
         /// One zooid.
         Target = "target",
         /// The queue as a whole.

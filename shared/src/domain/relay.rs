@@ -65,14 +65,31 @@ pub struct Relay {
 
 impl Relay {
     /// What tells this representation of the relay from every other: an entity tag (RFC 9110, section 8.8.3), quotes
-    /// included.
+    /// included. Its first part, up to the dot, is about what people edit; the second about everything, so it moves with
+    /// each step of a sync.
     #[must_use]
     pub fn entity_tag(&self) -> String {
-        // Texts and numbers always are JSON.
-        let json = serde_json::to_vec(self).unwrap_or_default();
-        let hash = Sha256::digest(json);
-        format!("\"{}\"", hex::encode(&hash[..16]))
+        format!("\"{}.{}\"", self.edit_hash(), hash(self))
     }
+
+    /// Whether what people edit is as it was when the relay had this [entity tag](Self::entity_tag). A weak tag, which
+    /// begins with `W/`, is none of a relay.
+    #[must_use]
+    pub fn is_as_edited(&self, tag: &str) -> bool {
+        let inner = tag.strip_prefix('"').and_then(|tag| tag.strip_suffix('"'));
+        let parts = inner.and_then(|inner| inner.split_once('.'));
+        parts.is_some_and(|(edit, _)| edit == self.edit_hash())
+    }
+
+    fn edit_hash(&self) -> String {
+        hash(&(&self.settings, self.status))
+    }
+}
+
+fn hash(value: &impl Serialize) -> String {
+    // Texts and numbers always are JSON.
+    let json = serde_json::to_vec(value).unwrap_or_default();
+    hex::encode(&Sha256::digest(json)[..16])
 }
 
 #[cfg(test)]
@@ -103,6 +120,33 @@ pub(super) mod tests {
             sync_state: SyncState::Synced,
             next_attempt_at: None,
             live_at: Some(1_700_000_002),
+        }
+    }
+
+    #[test]
+    fn a_tag_is_of_one_representation_and_knows_an_edit_from_a_step_of_a_sync() {
+        let before = relay(PlanId::Basic);
+        let tag = before.entity_tag();
+        let mut synced = before.clone();
+        synced.sync_state = SyncState::Running;
+        synced.generation = synced.generation.next();
+        let mut edited = before.clone();
+        edited.settings.info_name = "New".to_owned();
+        let mut off = before.clone();
+        off.status = RelayStatus::Inactive;
+
+        assert_ne!(synced.entity_tag(), tag);
+        assert!(synced.is_as_edited(&tag));
+        for changed in [edited, off] {
+            assert!(!changed.is_as_edited(&tag));
+        }
+        for other in [
+            format!("W/{tag}"),
+            tag.replace('.', ""),
+            tag.replace('"', ""),
+            String::new(),
+        ] {
+            assert!(!before.is_as_edited(&other), "{other}");
         }
     }
 

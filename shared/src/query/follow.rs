@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::{Query, QueryError};
 use crate::{
-    domain::{Activity, OperatorResource},
+    domain::{Activity, OperatorResource, RelayId},
     repositories::{
         activity,
         follow::{self, Marks},
@@ -64,6 +64,17 @@ impl Changed {
     #[must_use]
     pub fn is_nothing(&self) -> bool {
         *self == Self::default()
+    }
+}
+
+impl News {
+    /// Whether it is worth looking at the relay again.
+    #[must_use]
+    pub fn concerns(&self, relay: &RelayId) -> bool {
+        let mut activities = self.activities.iter();
+        self.changed.all
+            || self.changed.relays.contains(relay.as_str())
+            || activities.any(|activity| activity.resource_id == relay.as_str())
     }
 }
 
@@ -170,7 +181,9 @@ impl Changed {
                 OperatorResource::Target => {
                     self.targets.insert(id);
                 }
-                OperatorResource::Queue | OperatorResource::Secrets => self.counts = true,
+                OperatorResource::Tenant | OperatorResource::Queue | OperatorResource::Secrets => {
+                    self.counts = true;
+                }
                 OperatorResource::Relays => *self = Self::everything(),
             }
         }

@@ -136,14 +136,6 @@ impl Query {
         Ok(Activity::list(&self.readers, relay, page).await?)
     }
 
-    /// The position of the newest activity in the log; 0 while there is none.
-    ///
-    /// # Errors
-    /// [`QueryError::Database`].
-    pub async fn last_activity_seq(&self) -> Result<i64, QueryError> {
-        Ok(activity::last_seq(&self.readers).await?)
-    }
-
     /// When the newest activity happened, in unix seconds; `None` while there is none.
     ///
     /// # Errors

@@ -199,19 +199,6 @@ pub async fn list_after<'e>(
     .await
 }
 
-/// The position of the newest activity in the log; 0 while there is none.
-///
-/// # Errors
-/// When the database refuses.
-pub async fn last_seq<'e>(executor: impl SqliteExecutor<'e>) -> Result<i64, sqlx::Error> {
-    sqlx::query_scalar(
-        "SELECT coalesce(max(seq), 0)
-         FROM activity",
-    )
-    .fetch_one(executor)
-    .await
-}
-
 /// When the newest activity happened, in unix seconds; `None` while there is none.
 ///
 /// # Errors

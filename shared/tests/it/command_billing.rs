@@ -1,8 +1,14 @@
 //! What the billing system writes: kept, repeatable, and of no concern to zooid or the activity log.
 
-use shared::{command::CommandError, domain::RelayId};
+use shared::{
+    command::{
+        CommandError,
+        billing::{TenantBilling, set_tenant_billing},
+    },
+    domain::RelayId,
+};
 
-use crate::fixture::{Fixture, START, owner, stranger};
+use crate::fixture::{Fixture, START, by_billing, owner, stranger};
 
 #[tokio::test]
 async fn billing_notes_are_kept_and_cleared_without_activity_or_sync() {
@@ -12,18 +18,21 @@ async fn billing_notes_are_kept_and_cleared_without_activity_or_sync() {
     let command = &fixture.command;
 
     let with_item = command
-        .set_relay_subscription_item(relay.id.clone(), "si_1".to_owned())
+        .set_relay_subscription_item(by_billing(), relay.id.clone(), "si_1".to_owned())
         .await
         .unwrap();
     command
-        .set_tenant_subscription(owner(), "sub_1".to_owned())
+        .set_tenant_subscription(by_billing(), owner(), "sub_1".to_owned())
         .await
         .unwrap();
     command
-        .set_tenant_nwc_error(owner(), "the wallet is empty".to_owned())
+        .set_tenant_nwc_error(by_billing(), owner(), "the wallet is empty".to_owned())
         .await
         .unwrap();
-    let tenant = command.set_tenant_past_due(owner()).await.unwrap();
+    let tenant = command
+        .set_tenant_past_due(by_billing(), owner())
+        .await
+        .unwrap();
 
     assert_eq!(
         with_item.stripe_subscription_item_id.as_deref(),
@@ -37,12 +46,21 @@ async fn billing_notes_are_kept_and_cleared_without_activity_or_sync() {
     assert_eq!(fixture.query.get_relay(&relay.id).await.unwrap(), with_item);
 
     let without_item = command
-        .delete_relay_subscription_item(relay.id.clone())
+        .delete_relay_subscription_item(by_billing(), relay.id.clone())
         .await
         .unwrap();
-    command.clear_tenant_subscription(owner()).await.unwrap();
-    command.clear_tenant_nwc_error(owner()).await.unwrap();
-    let tenant = command.clear_tenant_past_due(owner()).await.unwrap();
+    command
+        .clear_tenant_subscription(by_billing(), owner())
+        .await
+        .unwrap();
+    command
+        .clear_tenant_nwc_error(by_billing(), owner())
+        .await
+        .unwrap();
+    let tenant = command
+        .clear_tenant_past_due(by_billing(), owner())
+        .await
+        .unwrap();
 
     assert_eq!(without_item.stripe_subscription_item_id, None);
     assert_eq!(
@@ -59,10 +77,18 @@ async fn billing_notes_are_kept_and_cleared_without_activity_or_sync() {
 #[tokio::test]
 async fn a_payment_stays_overdue_since_it_first_was() {
     let fixture = Fixture::with_tenant().await;
-    fixture.command.set_tenant_past_due(owner()).await.unwrap();
+    fixture
+        .command
+        .set_tenant_past_due(by_billing(), owner())
+        .await
+        .unwrap();
     fixture.clock.advance(std::time::Duration::from_hours(1));
 
-    let tenant = fixture.command.set_tenant_past_due(owner()).await.unwrap();
+    let tenant = fixture
+        .command
+        .set_tenant_past_due(by_billing(), owner())
+        .await
+        .unwrap();
 
     assert_eq!(tenant.past_due_at, Some(START));
 }
@@ -74,10 +100,38 @@ async fn billing_hears_of_tenants_and_relays_that_do_not_exist() {
 
     let item = fixture
         .command
-        .set_relay_subscription_item(id.clone(), "si_1".to_owned())
+        .set_relay_subscription_item(by_billing(), id.clone(), "si_1".to_owned())
         .await;
-    let past_due = fixture.command.set_tenant_past_due(stranger()).await;
+    let past_due = fixture
+        .command
+        .set_tenant_past_due(by_billing(), stranger())
+        .await;
 
     assert!(matches!(item, Err(CommandError::RelayUnknown(unknown)) if unknown == id));
     assert!(matches!(past_due, Err(CommandError::TenantUnknown(unknown)) if unknown == stranger()));
+}
+
+#[tokio::test]
+async fn a_note_that_is_rolled_back_leaves_no_line_in_the_record() {
+    let fixture = Fixture::with_tenant().await;
+    let context = std::sync::Arc::new(fixture.context.clone());
+    let count = async || fixture.number("SELECT count(*) FROM operator_action").await;
+    let noted = async |then: Result<(), CommandError>| {
+        let context = std::sync::Arc::clone(&context);
+        let write = async move |tx: &mut shared::db::WriteTx| {
+            let past_due = TenantBilling::PastDue;
+            set_tenant_billing(tx, &context, &by_billing(), &owner(), past_due).await?;
+            then
+        };
+        fixture.db.write(write).await
+    };
+
+    assert!(
+        noted(Err(CommandError::TenantUnknown(owner())))
+            .await
+            .is_err()
+    );
+    assert_eq!(count().await, 0);
+    noted(Ok(())).await.unwrap();
+    assert_eq!(count().await, 1);
 }

@@ -5,7 +5,7 @@ use shared::{
     domain::{ActivityType, Relay, RelayStatus, SyncState},
 };
 
-use crate::fixture::{Fixture, Traces};
+use crate::fixture::{Fixture, Traces, by_billing};
 
 #[derive(Debug, Clone, Copy)]
 enum Wish {
@@ -18,7 +18,12 @@ async fn ask(fixture: &Fixture, relay: &Relay, wish: Wish) -> Result<Relay, Comm
     let (trace, id) = (Trace::new("trace-status"), relay.id.clone());
     match wish {
         Wish::Deactivate => fixture.command.deactivate_relay(trace, id).await,
-        Wish::MarkDelinquent => fixture.command.mark_relay_delinquent(trace, id).await,
+        Wish::MarkDelinquent => {
+            fixture
+                .command
+                .mark_relay_delinquent(by_billing(), id)
+                .await
+        }
         Wish::Activate(asked_by) => fixture.command.activate_relay(trace, id, asked_by).await,
     }
 }
@@ -155,7 +160,7 @@ async fn a_relay_that_does_not_exist_has_no_status_to_change() {
             .await,
         fixture
             .command
-            .mark_relay_delinquent(Trace::none(), id.clone())
+            .mark_relay_delinquent(by_billing(), id.clone())
             .await,
         fixture
             .command

@@ -4,11 +4,11 @@ use chrono::DateTime;
 use serde_json::Value;
 use shared::{
     clock::ManualClock,
-    command::{Command, CommandError, Context, Entropy, Trace},
+    command::{Command, CommandError, Context, Entropy, Trace, operator::ByOperator},
     crypto::{Sealer, SecretsKey},
     db::{DatabaseOptions, Db, Role, Synchronous},
     domain::{
-        CreateTenantInput, JsonInput as _, NewRelay, PlanId, Pubkey, Relay, RelayPatch,
+        Actor, CreateTenantInput, JsonInput as _, NewRelay, PlanId, Pubkey, Relay, RelayPatch,
         RelaySettings, Rules, Tenant, UpdateRelayInput,
     },
     query::Query,
@@ -163,6 +163,14 @@ pub fn owner() -> Pubkey {
 /// A key that is nobody's until it signs up.
 pub fn stranger() -> Pubkey {
     STRANGER.parse().unwrap()
+}
+
+/// The billing system, which acts with an admin's key.
+pub fn by_billing() -> ByOperator {
+    ByOperator {
+        actor: Actor::Admin(stranger()),
+        trace: Trace::new("trace-billing"),
+    }
 }
 
 pub fn new_relay(owner: Pubkey, subdomain: &str) -> NewRelay {

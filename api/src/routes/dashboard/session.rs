@@ -8,7 +8,7 @@ use shared::crypto::SecretText;
 use shared::domain::{DashboardSession, LinkInput, Pubkey, SessionScope};
 
 use crate::access::{Anybody, Public, SignIn, SignInAccess, SignedIn, SignedInAccess};
-use crate::auth::{cookie, cookie_that_ends, role_of};
+use crate::auth::{OurPage, cookie, cookie_that_ends, role_of};
 use crate::body::Json;
 use crate::data::Data;
 use crate::error::ApiError;
@@ -71,7 +71,7 @@ async fn sign_in(
 async fn sign_in_by_link(
     state: ApiState,
     _: Anybody,
-    Json(input): Json<LinkInput>,
+    (_, Json(input)): (OurPage, Json<LinkInput>),
 ) -> Result<Data<SessionView>, ApiError> {
     let link = state.command().take_login_link(&input.token).await?;
     let link = link.ok_or(ApiError::LinkInvalid)?;

@@ -50,15 +50,15 @@ pub struct Acted {
 
 /// What an action is called in the record.
 #[derive(Debug, Clone, Copy)]
-struct Deed<'a> {
-    action: OperatorActionKind,
-    resource_type: OperatorResource,
-    resource_id: &'a str,
+pub(super) struct Deed<'a> {
+    pub(super) action: OperatorActionKind,
+    pub(super) resource_type: OperatorResource,
+    pub(super) resource_id: &'a str,
 }
 
 /// Puts what was done on record, and wakes whom it concerns: workers for what they may do now, followers for what they
 /// show. Nothing done is nothing to record.
-async fn record(
+pub(super) async fn record(
     tx: &mut WriteTx,
     now: DateTime<Utc>,
     by: &ByOperator,
