@@ -50,7 +50,7 @@ const Heading = ({ sync }) => html`
     <div>
       <p class="crumb"><a href="/dashboard/syncs">Syncs</a></p>
       <h1 tabindex="-1">${sync.name || sync.subdomain}</h1>
-      <p class="host"><code>${sync.host}</code>${sync.status !== "active" && html` <span class="tag">${sync.status}</span>`}</p>
+      <p class="host"><code>${sync.host}</code>${sync.removed_at !== null ? html` <span class="tag">removed</span>` : sync.status !== "active" && html` <span class="tag">${sync.status}</span>`}</p>
     </div>
     <${State} state=${sync.state} />
   </div>
@@ -59,7 +59,7 @@ const Heading = ({ sync }) => html`
 function Explanation({ data }) {
   const { sync, explanation } = data;
   const { tone } = stateOf(sync.state);
-  const failure = explanation.code === "in_step" ? null : sync.failure;
+  const failure = ["in_step", "removed"].includes(explanation.code) ? null : sync.failure;
   return html`
     <section class=${`card explanation edge-${tone}`} aria-labelledby="why-title" data-explanation=${explanation.code}>
       <h2 id="why-title" class="visually-hidden">Why</h2>

@@ -31,7 +31,7 @@ impl Command {
     /// Notes the billing system's id of the relay's subscription item.
     ///
     /// # Errors
-    /// [`CommandError::RelayUnknown`].
+    /// [`CommandError::RelayUnknown`], [`CommandError::RelayRemoved`].
     pub async fn set_relay_subscription_item(
         &self,
         id: RelayId,
@@ -43,7 +43,7 @@ impl Command {
     /// Forgets the relay's subscription item.
     ///
     /// # Errors
-    /// [`CommandError::RelayUnknown`].
+    /// [`CommandError::RelayUnknown`], [`CommandError::RelayRemoved`].
     pub async fn delete_relay_subscription_item(&self, id: RelayId) -> Result<Relay, CommandError> {
         self.relay_subscription_item(id, None).await
     }
@@ -137,7 +137,7 @@ impl Command {
 /// Writes the relay's subscription item; `None` forgets it.
 ///
 /// # Errors
-/// [`CommandError::RelayUnknown`].
+/// [`CommandError::RelayUnknown`], [`CommandError::RelayRemoved`].
 pub async fn set_relay_subscription_item(
     tx: &mut WriteTx,
     context: &Context,

@@ -17,3 +17,4 @@ pub use client::{ZooidClient, ZooidClientError};
 pub use installation::{SettingsChange, Told};
 pub use preview::{AT_THE_WORKER, Preview};
 pub use renderer::Renderer;
+pub use sync::first_verb;

@@ -19,8 +19,9 @@ use crate::domain::{DesiredRelay, RelaySecret, SyncFailure, SyncReport, Verb};
 const CALL_MIN_SHARE: u32 = 10;
 
 impl ZooidClient {
-    /// Sends the desired state: POST if zooid never accepted the relay, else PATCH. Where the answer shows that zooid's
-    /// file is not what we took it for, the verb that fits follows at once.
+    /// Sends the desired state: DELETE if the relay was removed, POST if zooid never accepted it, else PATCH. Where the answer
+    /// shows that zooid's file is not what we took it for, the verb that fits follows at once; a file that is not there to be
+    /// deleted is as good as one that was.
     ///
     /// `open_secret` gives the text of the relay's secret. It is called once, and only if the secret has to be sent.
     pub async fn sync<E: Display>(
@@ -32,23 +33,24 @@ impl ZooidClient {
         let deadline = Instant::now() + self.timeout;
         let secret = LazyCell::new(|| self.read_secret(open_secret));
         let mut verbs_used = Vec::new();
-        let mut verb = if relay.ever_accepted {
-            Verb::Patch
-        } else {
-            Verb::Post
-        };
+        let mut verb = first_verb(relay);
         loop {
             let body = match verb {
                 Verb::Post | Verb::Put => {
                     let secret = secret.clone();
-                    secret.map(|secret| renderer.full_body(relay, &secret))
+                    secret.map(|secret| Some(renderer.full_body(relay, &secret)))
                 }
-                Verb::Patch => Ok(renderer.patch_body(relay)),
+                Verb::Patch => Ok(Some(renderer.patch_body(relay))),
+                Verb::Delete => Ok(None),
             };
             let left = deadline.saturating_duration_since(Instant::now());
             let (answer, status) = match body {
-                Ok(body) => self.send(verb, &relay.id, &body, left).await,
+                Ok(body) => self.send(verb, &relay.id, body.as_ref(), left).await,
                 Err(failure) => (Answer::Failed(failure), None),
+            };
+            let answer = match (answer, verb) {
+                (Answer::NotFound(_), Verb::Delete) => Answer::Accepted,
+                (answer, _) => answer,
             };
             verbs_used.push(verb);
             let next = next_verb(verb, &answer).filter(|next| !verbs_used.contains(next));
@@ -81,6 +83,18 @@ impl ZooidClient {
     }
 }
 
+/// The call that a sync of the relay begins with.
+#[must_use]
+pub fn first_verb(relay: &DesiredRelay) -> Verb {
+    if relay.is_removed {
+        Verb::Delete
+    } else if relay.ever_accepted {
+        Verb::Patch
+    } else {
+        Verb::Post
+    }
+}
+
 /// The call that fits what the answer to `verb` says about zooid's file.
 fn next_verb(verb: Verb, answer: &Answer) -> Option<Verb> {
     match (answer, verb) {
@@ -90,9 +104,12 @@ fn next_verb(verb: Verb, answer: &Answer) -> Option<Verb> {
         (Answer::NotFound(_), Verb::Patch | Verb::Put) => Some(Verb::Post),
         // zooid died while it wrote the file. If ours is the configuration at fault, PUT will say so.
         (Answer::Unusable(_), Verb::Patch) => Some(Verb::Put),
-        (Answer::AlreadyExists(_), Verb::Put | Verb::Patch)
-        | (Answer::NotFound(_), Verb::Post)
-        | (Answer::Unusable(_), Verb::Post | Verb::Put)
-        | (Answer::Accepted | Answer::Failed(_), Verb::Post | Verb::Put | Verb::Patch) => None,
+        (Answer::AlreadyExists(_), Verb::Put | Verb::Patch | Verb::Delete)
+        | (Answer::NotFound(_), Verb::Post | Verb::Delete)
+        | (Answer::Unusable(_), Verb::Post | Verb::Put | Verb::Delete)
+        | (
+            Answer::Accepted | Answer::Failed(_),
+            Verb::Post | Verb::Put | Verb::Patch | Verb::Delete,
+        ) => None,
     }
 }

@@ -26,7 +26,7 @@ use crate::{
         },
         relay_sync::{self, RelaySync},
     },
-    zooid::Preview,
+    zooid::{Preview, first_verb},
 };
 
 /// Attempts, activities and actions that are shown.
@@ -58,11 +58,11 @@ pub struct RelayReport {
 /// A request to zooid (zooid.md, Endpoints).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct NextRequest {
-    /// POST before zooid has ever accepted the relay, else PATCH.
+    /// DELETE of a removed relay; else POST before zooid has ever accepted it, and then PATCH.
     pub verb: Verb,
     /// Under the target's URL.
     pub path: String,
-    /// Its JSON, with a placeholder for each secret.
+    /// Its JSON, with a placeholder for each secret; null when there is none.
     pub body: Value,
 }
 
@@ -152,11 +152,7 @@ fn next_request(
     sync: &RelaySync,
     accepted: Option<&Value>,
 ) -> Option<NextRequest> {
-    let verb = if desired.ever_accepted {
-        Verb::Patch
-    } else {
-        Verb::Post
-    };
+    let verb = first_verb(desired);
     (sync.synced_generation < sync.generation).then(|| NextRequest {
         verb,
         path: format!("/relay/{}", desired.id),

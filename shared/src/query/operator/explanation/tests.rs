@@ -86,6 +86,7 @@ impl Situation {
                 not_before: Some(NOW + 90_000),
                 blocked_by: Some("other.spaces.example.com".to_owned()),
                 accepted: None,
+                gone_at: None,
             },
             running: Some(job(JobState::Running)),
             waiting: Some(job(JobState::Waiting)),
@@ -133,6 +134,7 @@ fn sync() -> RelaySync {
         host: "mine.spaces.example.com".to_owned(),
         name: String::new(),
         status: RelayStatus::Active,
+        removed_at: None,
         state: SyncState::Retrying,
         sync_error: String::new(),
         generation: 2,
@@ -201,6 +203,7 @@ fn a_retry_says_when_which_and_why() {
         not_before: None,
         blocked_by: None,
         accepted: None,
+        gone_at: None,
     };
     situation.running = None;
     situation.sync.failed_generation = None;
@@ -270,6 +273,23 @@ fn a_relay_in_step_that_is_held_says_so() {
     assert_eq!(
         situation.explain().sentence,
         "zooid has the newest settings since 07:59:00 UTC. The relay is paused: its next change will wait."
+    );
+}
+
+#[test]
+fn a_relay_that_was_removed_says_whether_its_names_are_free() {
+    let mut situation = Situation::worst();
+    situation.sync.removed_at = Some(NOW / 1000 - 90);
+    assert_eq!(situation.explain().code, ExplanationCode::Quarantined);
+
+    situation.sync.synced_generation = 2;
+    assert_eq!(situation.explain().code, ExplanationCode::Removed);
+    assert!(situation.explain().sentence.contains("not free yet"));
+
+    situation.marks.gone_at = Some(NOW);
+    assert_eq!(
+        situation.explain().sentence,
+        "Removed: zooid confirmed at 07:59:00 UTC that it has no file of it. Its names are free."
     );
 }
 
