@@ -11,7 +11,7 @@ fn path(relay: &Value) -> String {
 }
 
 async fn remove(api: &Api, relay: &Value) -> Reply {
-    let call = api.call("DELETE", &path(relay));
+    let call = api.call("DELETE", path(relay));
     call.signing(&api.admin).send().await
 }
 

@@ -55,8 +55,8 @@ impl Command {
     /// Turns a relay on.
     ///
     /// # Errors
-    /// [`CommandError::RelayUnknown`], [`CommandError::RelayRemoved`]; [`CommandError::RelayDelinquent`] when a tenant asks for a relay that is off for
-    /// want of payment.
+    /// [`CommandError::RelayUnknown`], [`CommandError::RelayRemoved`]; [`CommandError::RelayDelinquent`] when a tenant asks for
+    /// a relay that is off for want of payment.
     pub async fn activate_relay(
         &self,
         trace: Trace,

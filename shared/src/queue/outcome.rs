@@ -302,19 +302,29 @@ pub async fn complete(
             .map(|acceptance| acceptance.job.as_str())
             .collect();
         end_jobs(tx, now, &jobs, LastResult::Ok("accepted")).await?;
-        let absent: Vec<&RelayId> = in_time
-            .iter()
-            .filter(|acceptance| acceptance.accepted == ABSENT)
-            .map(|acceptance| acceptance.relay)
-            .collect();
-        if !absent.is_empty() {
-            relay::bury(tx, now, &absent).await?;
-        }
+        bury(tx, now, &in_time).await?;
     }
     for acceptance in refused {
         send_again(tx, now, acceptance.run).await?;
     }
     Ok(())
+}
+
+/// Frees the names of relays that were to be absent and are.
+async fn bury(
+    tx: &mut WriteTx,
+    now: DateTime<Utc>,
+    accepted: &[Acceptance<'_>],
+) -> Result<(), sqlx::Error> {
+    let absent: Vec<&RelayId> = accepted
+        .iter()
+        .filter(|acceptance| acceptance.accepted == ABSENT)
+        .map(|acceptance| acceptance.relay)
+        .collect();
+    if absent.is_empty() {
+        return Ok(());
+    }
+    relay::bury(tx, now, &absent).await
 }
 
 /// The handler never started: the job goes back as it was, and the attempt does not count.

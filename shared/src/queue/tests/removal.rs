@@ -92,9 +92,9 @@ async fn the_names_stay_taken_while_an_earlier_call_may_still_bring_the_relay_ba
 async fn a_removal_whose_answer_was_lost_is_sent_again_and_once_more() {
     let (_folder, db) = one_relay().await;
     remove(&db, at(1)).await;
-    let lost = claim_one(&db, at(2)).await;
+    let unanswered = claim_one(&db, at(2)).await;
     let unknown = failure(FailureKind::OutcomeUnknown, None);
-    record(&db, at(3), vec![failed(&lost, unknown)]).await;
+    record(&db, at(3), vec![failed(&unanswered, unknown)]).await;
 
     let again = claim_one(&db, at(20)).await;
     record(&db, at(21), vec![deleted(&again)]).await;
