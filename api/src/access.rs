@@ -98,7 +98,7 @@ pub struct Signed;
 #[derive(Debug, Clone, Copy)]
 pub struct TenantOrAdmin;
 
-/// [`Access::OwnerOrAdmin`]; the path has an `{id}`.
+/// [`Access::OwnerOrAdmin`]; the path has an `{id}`. A relay that was removed is there for admins alone.
 #[derive(Debug, Clone, Copy)]
 pub struct OwnerOrAdmin;
 
@@ -371,6 +371,9 @@ impl Rule for OwnerOrAdmin {
         let caller = Caller::of(state, request).await?;
         let PathParam(id): PathParam<RelayId> = request.extract_parts_with_state(state).await?;
         let relay = state.query().get_relay(&id).await?;
+        if relay.removed_at.is_some() && !caller.is_admin() {
+            return Err(ApiError::NotFound("relay"));
+        }
         // The owner never changes, so what holds here still holds when the handler writes.
         caller.check_may_act_for(&relay.tenant_pubkey)?;
         let asked_by = if caller.is_admin() {

@@ -70,6 +70,7 @@ codes! {
         TENANT_UNKNOWN = "tenant-unknown", UNPROCESSABLE_ENTITY, "the relay's tenant has never signed in: `POST /tenants` comes first";
         FILTER_INVALID = "filter-invalid", UNPROCESSABLE_ENTITY, "a filter has a value that cannot be, or is not known where that matters";
         RELAY_DELINQUENT = "relay-delinquent", UNPROCESSABLE_ENTITY, "a relay that is off for want of payment cannot be reactivated by its tenant";
+        RELAY_REMOVED = "relay-removed", CONFLICT, "an admin removed the relay: it does not change any more";
         PRECONDITION_FAILED = "precondition-failed", PRECONDITION_FAILED, "the relay is no longer what `If-Match` says";
         IDEMPOTENCY_KEY_REUSED = "idempotency-key-reused", UNPROCESSABLE_ENTITY, "the `Idempotency-Key` was used for another body";
         RELAY_QUARANTINED = "relay-quarantined", CONFLICT, "a quarantined relay is sent again only once it is released";
@@ -341,6 +342,10 @@ impl Answer {
             CommandError::RequestKeyReused => Self::new(
                 IDEMPOTENCY_KEY_REUSED,
                 "This Idempotency-Key was used for another request. Please use a new one.",
+            ),
+            CommandError::RelayRemoved(_) => Self::new(
+                RELAY_REMOVED,
+                "This relay was removed. It cannot be changed any more.",
             ),
             CommandError::RelayDelinquent(_) => Self::new(
                 RELAY_DELINQUENT,

@@ -55,12 +55,12 @@ impl Members {
         Ok(Self(clients))
     }
 
-    /// The members of `relay`, sorted; none before zooid has accepted it.
+    /// The members of `relay`, sorted; none before zooid has accepted it, nor after it was removed.
     ///
     /// # Errors
     /// When zooid gives no list in time.
     pub async fn of(&self, relay: &Relay) -> Result<Vec<Pubkey>, MembersUnavailable> {
-        if !relay.synced {
+        if !relay.synced || relay.removed_at.is_some() {
             return Ok(Vec::new());
         }
         let domain = &relay.zooid_domain;

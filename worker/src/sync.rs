@@ -70,7 +70,11 @@ async fn send(syncs: &Syncs, sync: &ClaimedSync) -> SyncReport {
     match &report.result {
         Ok(_) => {
             span.record("sync.outcome", "accepted");
-            tracing::info!("zooid accepted the relay");
+            if relay.is_removed {
+                tracing::info!("zooid has no file of the relay any more");
+            } else {
+                tracing::info!("zooid accepted the relay");
+            }
         }
         Err(failure) => {
             span.record("sync.outcome", failure.kind.as_str());

@@ -65,6 +65,6 @@ export const NextRequest = ({ request }) =>
     <section class="card" aria-labelledby="next-title" data-next-request>
       <h2 id="next-title">What the next attempt sends</h2>
       <p><code>${request.verb} ${request.path}</code></p>
-      <pre class="excerpt" tabindex="0" aria-label="Body of the next request">${typeof request.body === "string" ? request.body : JSON.stringify(request.body, null, 2)}</pre>
+      ${request.body !== null && html`<pre class="excerpt" tabindex="0" aria-label="Body of the next request">${typeof request.body === "string" ? request.body : JSON.stringify(request.body, null, 2)}</pre>`}
     </section>
   `;

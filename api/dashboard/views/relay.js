@@ -53,7 +53,7 @@ const Heading = ({ sync }) => html`
     <div>
       <p class="crumb"><a href="/dashboard/syncs">Syncs</a></p>
       <h1 tabindex="-1">${sync.name || sync.subdomain}</h1>
-      <p class="host"><code>${sync.host}</code>${sync.status !== "active" && html` <span class="tag">${sync.status}</span>`}</p>
+      <p class="host"><code>${sync.host}</code>${sync.removed_at !== null ? html` <span class="tag">removed</span>` : sync.status !== "active" && html` <span class="tag">${sync.status}</span>`}</p>
     </div>
     <${State} state=${sync.state} />
   </div>
@@ -63,7 +63,7 @@ function Explanation({ data }) {
   const { sync, explanation } = data;
   const drifted = explanation.code === "drifted";
   const tone = drifted ? "bad" : stateOf(sync.state).tone;
-  const failure = explanation.code === "in_step" || drifted ? null : sync.failure;
+  const failure = drifted || ["in_step", "removed"].includes(explanation.code) ? null : sync.failure;
   return html`
     <section class=${`card explanation edge-${tone}`} aria-labelledby="why-title" data-explanation=${explanation.code}>
       <h2 id="why-title" class="visually-hidden">Why</h2>

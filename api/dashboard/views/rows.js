@@ -51,7 +51,7 @@ function Row({ sync, ticked }) {
       <td role="cell" class="c-relay">
         <a class="name" data-row-focus href=${`/dashboard/relays/${id}`}>${sync.name || sync.subdomain}</a>
         <span class="host"><code>${sync.host}</code></span>
-        <span class="muted small">tenant <code title=${sync.tenant_pubkey}>${shortened(sync.tenant_pubkey, 8, 4)}</code>${!sync.host.endsWith(sync.zooid_domain) && ` · ${sync.zooid_domain}`}${sync.status !== "active" && ` · ${sync.status}`}</span>
+        <span class="muted small">tenant <code title=${sync.tenant_pubkey}>${shortened(sync.tenant_pubkey, 8, 4)}</code>${!sync.host.endsWith(sync.zooid_domain) && ` · ${sync.zooid_domain}`}${sync.removed_at !== null ? " · removed" : sync.status !== "active" && ` · ${sync.status}`}</span>
       </td>
       <td role="cell" class="c-cause">
         ${failure

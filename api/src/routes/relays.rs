@@ -2,17 +2,21 @@
 
 use serde::Serialize;
 use serde_json::Value;
+use shared::command::operator::ByOperator;
 use shared::command::{ChangeTerms, Changed, CreateTerms, Created, RelayChange};
-use shared::domain::{Activity, CreateRelayInput, Pubkey, Relay, UpdateRelayInput};
-use shared::repositories::relay::RelayFilter;
+use shared::domain::{Activity, Actor, CreateRelayInput, Pubkey, Relay, RelayId, UpdateRelayInput};
+use shared::repositories::relay::{Presence, RelayFilter};
 
-use crate::access::{Admin, AdminAccess, Caller, OwnerOrAdmin, RelayAccess, Signed};
+use crate::access::{
+    Admin, AdminAccess, Caller, Operator, OperatorAccess, OwnerOrAdmin, RelayAccess, Signed,
+};
 use crate::body::Json;
 use crate::conditions::{IfMatch, Keyed};
 use crate::data::Data;
 use crate::error::ApiError;
 use crate::filters::Filters;
 use crate::page::{NEWEST_FIRST, OLDEST_FIRST, PageQuery};
+use crate::path::PathParam;
 use crate::prefer::{PREFERENCE_APPLIED, Wait};
 use crate::route::Route;
 use crate::state::ApiState;
@@ -27,6 +31,7 @@ pub(super) fn routes() -> Vec<Route> {
         Route::post("/relays", Signed, create),
         Route::get("/relays/{id}", OwnerOrAdmin, show),
         Route::put("/relays/{id}", OwnerOrAdmin, update),
+        Route::delete("/relays/{id}", Operator, remove),
         Route::post("/relays/{id}/deactivate", OwnerOrAdmin, deactivate),
         Route::post("/relays/{id}/reactivate", OwnerOrAdmin, reactivate),
         Route::get("/relays/{id}/activity", OwnerOrAdmin, activity),
@@ -39,13 +44,18 @@ async fn list(
     (query, filters): (PageQuery, Filters),
 ) -> Result<Data<Vec<Relay>>, ApiError> {
     let tenant = filters.get("tenant")?;
-    list_of(&state, tenant, &query, &filters).await
+    let presence = match filters.within("removed", 0, 1, 0)? {
+        0 => Presence::Present,
+        _ => Presence::Removed,
+    };
+    list_of(&state, tenant, presence, &query, &filters).await
 }
 
 /// The relays that pass the filters of a request: of all, or of one tenant.
 pub(super) async fn list_of(
     state: &ApiState,
     tenant: Option<Pubkey>,
+    presence: Presence,
     query: &PageQuery,
     filters: &Filters,
 ) -> Result<Data<Vec<Relay>>, ApiError> {
@@ -55,6 +65,7 @@ pub(super) async fn list_of(
         status: filters.get("status")?,
         sync_state: filters.get("sync_state")?,
         plan_id: filters.get("plan_id")?,
+        presence,
     };
     let wanted = query.read(filters, OLDEST_FIRST)?;
     let relays = state.query().list_relays(&filter, &wanted.page).await?;
@@ -141,6 +152,38 @@ async fn reactivate(
 ) -> Result<Data<RelayView>, ApiError> {
     let asked_by = relay.asked_by();
     carry_out(&state, relay, terms, RelayChange::Activate(asked_by)).await
+}
+
+/// Removes a relay for good. 200 once zooid has confirmed that it has no file of it, 202 before.
+async fn remove(
+    state: ApiState,
+    access: OperatorAccess,
+    (PathParam(id), RequestTrace(trace), Wait(wait)): (PathParam<RelayId>, RequestTrace, Wait),
+) -> Result<Data<RelayView>, ApiError> {
+    let by = ByOperator {
+        actor: Actor::Admin(access.into_pubkey()),
+        trace,
+    };
+    state.command().remove_relay(by, id.clone()).await?;
+    let mut relay = state.query().get_relay(&id).await?;
+    if let Some(wait) = wait {
+        let generation = relay.generation.get();
+        state.following().settled(&id, generation, wait).await?;
+        relay = state.query().get_relay(&id).await?;
+    }
+    let tag = relay.entity_tag();
+    let is_gone = relay.synced_generation == relay.generation.get();
+    let now = RelayView::Now(Box::new(relay));
+    let answer = if is_gone {
+        Data::ok(now)
+    } else {
+        Data::accepted(now, &state.url_of(&format!("/relays/{id}/sync")))
+    };
+    let answer = answer.tagged(&tag);
+    Ok(match wait {
+        Some(wait) => answer.with(PREFERENCE_APPLIED, format!("wait={}", wait.as_secs())),
+        None => answer,
+    })
 }
 
 /// Changes a relay. zooid is asked for its members only where the plan would allow fewer than now, and while nothing is

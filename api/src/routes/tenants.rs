@@ -1,6 +1,7 @@
 //! `/tenants`: the people who own relays.
 
 use shared::domain::{CreateTenantInput, Relay, Tenant, UpdateTenantInput};
+use shared::repositories::relay::Presence;
 use shared::repositories::tenant::TenantCursor;
 
 use crate::access::{Admin, AdminAccess, Caller, Signed, TenantAccess, TenantOrAdmin};
@@ -69,5 +70,6 @@ async fn list_relays(
     tenant: TenantAccess,
     (query, filters): (PageQuery, Filters),
 ) -> Result<Data<Vec<Relay>>, ApiError> {
-    relays::list_of(&state, Some(tenant.into_pubkey()), &query, &filters).await
+    let tenant = Some(tenant.into_pubkey());
+    relays::list_of(&state, tenant, Presence::Present, &query, &filters).await
 }

@@ -65,7 +65,7 @@ async fn a_wrong_verb_is_a_json_405_that_lists_the_right_ones() {
     for (method, path, allowed) in [
         ("POST", "/plans", "GET,HEAD"),
         ("DELETE", "/tenants", "GET,HEAD,POST"),
-        ("PATCH", "/relays/x", "GET,HEAD,PUT"),
+        ("PATCH", "/relays/x", "GET,HEAD,PUT,DELETE"),
         ("GET", "/relays/x/deactivate", "POST"),
         ("BREW", "/identity", "GET,HEAD"),
     ] {

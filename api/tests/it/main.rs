@@ -21,6 +21,7 @@ mod operator_reads;
 mod pages;
 mod plan_rules;
 mod reference;
+mod relay_removal;
 mod relay_status;
 mod relay_sync;
 mod relays;

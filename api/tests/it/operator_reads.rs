@@ -96,6 +96,7 @@ async fn a_waiting_relay_is_listed_with_its_job() {
         "live_at": null,
         "out_of_step_since": null,
         "last_attempt": null,
+        "removed_at": null,
     });
     // Set by the write that made it dirty, where that is known.
     expected["out_of_step_since"] = list["items"][0]["out_of_step_since"].clone();

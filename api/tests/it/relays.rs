@@ -46,6 +46,7 @@ fn fresh(api: &Api, subdomain: &str, stored: &Value) -> Value {
         "stripe_subscription_item_id": null,
         "created_at": NOW,
         "updated_at": NOW,
+        "removed_at": null,
     })
 }
 

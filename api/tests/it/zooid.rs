@@ -8,7 +8,7 @@ use reqwest::header::{AUTHORIZATION, CONTENT_TYPE};
 use serde_json::{Value, json};
 use shared::command::CommandError;
 use shared::db::WriteTx;
-use shared::domain::{AttemptId, FailureKind, Generation, SyncFailure, Verb};
+use shared::domain::{ABSENT, AttemptId, FailureKind, Generation, SyncFailure, Verb};
 use shared::queue::RetryPolicy;
 use shared::queue::outcome::Run;
 use shared::zooid::nip98;
@@ -172,6 +172,15 @@ pub async fn accept(api: &Api, relay: &Value) {
     let run = claim(api, relay).await;
     api.command()
         .complete_relay_sync(run, Verb::Post, 201, "{}".to_owned())
+        .await
+        .unwrap();
+}
+
+/// Lets zooid confirm that it has no file of the removed relay, in the eyes of a worker.
+pub async fn confirm_removal(api: &Api, relay: &Value) {
+    let run = claim(api, relay).await;
+    api.command()
+        .complete_relay_sync(run, Verb::Delete, 200, ABSENT.to_owned())
         .await
         .unwrap();
 }

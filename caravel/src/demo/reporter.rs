@@ -147,6 +147,7 @@ impl Report {
             ActivityType::CreateRelay => (Tone::Neutral, format!("created by {owner}")),
             ActivityType::ActivateRelay => (Tone::Neutral, "turned on".to_owned()),
             ActivityType::DeactivateRelay => (Tone::Neutral, "turned off".to_owned()),
+            ActivityType::RemoveRelay => (Tone::Neutral, "removed".to_owned()),
             ActivityType::CompleteRelaySync => (Tone::Good, self.accepted(&relay.id)),
             ActivityType::FailRelaySync => (Tone::Bad, self.failed(relay)),
         }

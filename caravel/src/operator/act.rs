@@ -27,6 +27,7 @@ use shared::{
 use super::{
     arguments::{
         ConsentArgs, FilterArgs, HoldArgs, OutputArgs, ProbeArgs, ReconcileArgs, RelaysArgs,
+        RemoveArgs,
     },
     find::find_relay,
     output,
@@ -119,6 +120,29 @@ pub async fn on_hold(
     report(hold.relays().as_str(), &done, &consent.output)
 }
 
+/// Removes a relay, after a yes.
+pub async fn remove(config: ActingConfig, arguments: RemoveArgs) -> anyhow::Result<ExitCode> {
+    let RemoveArgs { relay, yes, output } = arguments;
+    let acting = Acting::begin(config).await?;
+    let id = find_relay(&acting.query, &relay).await?;
+    let sync = acting.query.get_sync(&id).await?;
+    if sync.removed_at.is_none() && !yes {
+        let host = &sync.host;
+        ask(
+            &format!("remove {host} for good"),
+            &format!("remove would end {host} for good"),
+        )?;
+    }
+    let acted = acting.command.remove_relay(by_shell(), id.clone()).await?;
+    let done = Done {
+        what: "relay",
+        acted,
+        relay: Some(acting.query.get_sync(&id).await?),
+    };
+    acting.end().await;
+    report("remove", &done, &output)
+}
+
 /// Asks for a probe.
 pub async fn probe(config: ActingConfig, arguments: ProbeArgs) -> anyhow::Result<ExitCode> {
     let acting = Acting::begin(config).await?;
@@ -173,7 +197,11 @@ async fn choose(
     let previewed = PreviewInput { action, filter };
     let preview = command.preview_bulk(previewed.clone()).await?;
     if preview.affected > 0 && !consent.yes {
-        ask(action, preview.affected)?;
+        let relays = counted(preview.affected, "relay");
+        ask(
+            &format!("{action} {relays}"),
+            &format!("{action} would touch {relays}"),
+        )?;
     }
     carry_out(command, previewed, preview).await
 }
@@ -202,14 +230,13 @@ async fn name(acting: &Acting, action: RelayAction, names: &[String]) -> anyhow:
     carry_out(command, previewed, preview).await
 }
 
-/// Returns when the person at the terminal says yes.
-fn ask(action: RelayAction, affected: u64) -> anyhow::Result<()> {
-    let relays = counted(affected, "relay");
+/// Returns when the person at the terminal says yes to `question`. Whoever is at none is told `what` it would do.
+fn ask(question: &str, what: &str) -> anyhow::Result<()> {
     ensure!(
         io::stdin().is_terminal(),
-        "{action} would touch {relays}: repeat the command with --yes"
+        "{what}: repeat the command with --yes"
     );
-    eprint!("{action} {relays}? [y/N] ");
+    eprint!("{question}? [y/N] ");
     let mut answer = String::new();
     io::stdin().lock().read_line(&mut answer)?;
     ensure!(

@@ -42,6 +42,9 @@ pub enum OperatorCommand {
     /// Release relays from quarantine, and send them
     #[command(long_about = RELEASE)]
     Release(RelaysArgs),
+    /// Remove a relay for good
+    #[command(long_about = REMOVE)]
+    Remove(RemoveArgs),
     /// Probe a target as soon as possible
     #[command(long_about = PROBE)]
     Probe(ProbeArgs),
@@ -100,6 +103,13 @@ is paused itself stays so when its target is resumed.";
 const RELEASE: &str = "\
 Releases relays from quarantine, forgets the crashes and faults that led to it, and sends them. Find out first what they \
 did to the workers: caravel explain. Relays are named or chosen as with retry.";
+
+const REMOVE: &str = "\
+Removes a relay for good, named by its id, host or subdomain. zooid is told to delete its configuration; events, members \
+and media stay in zooid's folders, and nobody is ever given them again. The relay's secret key is wiped at once. Its names \
+become free when zooid has confirmed; caravel explain tells. Nothing takes this back.
+
+It is done after a yes; without a terminal to ask at, it needs --yes.";
 
 const PROBE: &str = "\
 Asks for a probe of a target as soon as possible, by the workers that serve it. When it succeeds, an open circuit closes. \
@@ -284,6 +294,19 @@ pub struct HoldArgs {
 #[derive(Args)]
 pub struct ConsentArgs {
     /// Act on all relays that the options choose without asking
+    #[arg(long)]
+    pub yes: bool,
+    /// How to print
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// Which relay to remove.
+#[derive(Args)]
+pub struct RemoveArgs {
+    /// The relay's id, host or subdomain
+    pub relay: String,
+    /// Remove it without asking
     #[arg(long)]
     pub yes: bool,
     /// How to print

@@ -42,8 +42,13 @@ pub async fn run(config: ExplainConfig, arguments: ExplainArgs) -> anyhow::Resul
 fn print(report: &RelayReport, now: DateTime<Utc>) -> anyhow::Result<()> {
     let sync = &report.sync;
     output::line(&format!("{}  {}", sync.host, sync.relay_id))?;
+    let removed = if sync.removed_at.is_some() {
+        "removed, "
+    } else {
+        ""
+    };
     output::line(&format!(
-        "{}; zooid has generation {} of {}",
+        "{removed}{}; zooid has generation {} of {}",
         sync.state, sync.synced_generation, sync.generation
     ))?;
     output::line("")?;
@@ -66,7 +71,9 @@ fn print(report: &RelayReport, now: DateTime<Utc>) -> anyhow::Result<()> {
     if let Some(request) = &report.next_request {
         output::heading("Next request")?;
         output::line(&format!("{} {}", request.verb, request.path))?;
-        output::json(&request.body)?;
+        if !request.body.is_null() {
+            output::json(&request.body)?;
+        }
     }
     Ok(())
 }
@@ -94,7 +101,7 @@ fn told(job: &Job, now: DateTime<Utc>) -> String {
 fn differences(report: &RelayReport) -> anyhow::Result<()> {
     let in_step = matches!(
         report.explanation.code,
-        ExplanationCode::InStep | ExplanationCode::Drifted
+        ExplanationCode::InStep | ExplanationCode::Drifted | ExplanationCode::Removed
     );
     let changed: Vec<_> = report.diff.iter().filter(|row| row.changed).collect();
     if in_step || changed.is_empty() {

@@ -57,6 +57,9 @@ pub fn run(command: OperatorCommand) -> ExitCode {
         OperatorCommand::Release(arguments) => on_relays(RelayAction::Release, arguments),
         OperatorCommand::Pause(arguments) => on_hold(Hold::Pause, arguments),
         OperatorCommand::Resume(arguments) => on_hold(Hold::Resume, arguments),
+        OperatorCommand::Remove(arguments) => {
+            program::run(ActingConfig::load, |config| act::remove(config, arguments))
+        }
         OperatorCommand::Probe(arguments) => {
             program::run(ActingConfig::load, |config| act::probe(config, arguments))
         }

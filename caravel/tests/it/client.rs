@@ -53,6 +53,25 @@ impl Client {
         body["data"].clone()
     }
 
+    /// What an admin is answered who has a relay removed, signing this very request.
+    pub async fn remove(&self, admin: &Keys, relay: &str) -> (u16, Value) {
+        let path = format!("/relays/{relay}");
+        let signed = format!("{}{path}", Self::SERVER_URL);
+        let signed =
+            nip98::authorization(&SystemClock, admin, &signed, Some("DELETE"), None).unwrap();
+        let answer = self
+            .http
+            .delete(format!("{}{path}", self.url))
+            .header(AUTHORIZATION, signed)
+            .header("prefer", "wait=30")
+            .send()
+            .await
+            .unwrap();
+        let status = answer.status().as_u16();
+        let body: Value = serde_json::from_str(&answer.text().await.unwrap()).unwrap();
+        (status, body["data"].clone())
+    }
+
     /// Creates a relay, and answers its id.
     pub async fn create(&self, subdomain: &str) -> String {
         let relay = json!({

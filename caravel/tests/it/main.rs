@@ -20,6 +20,7 @@ mod operator_shell;
 mod poison;
 mod power_cut;
 mod process;
+mod removal;
 mod repair;
 mod retry;
 mod rotation;

@@ -54,7 +54,7 @@ impl Command {
     /// Notes the billing system's id of the relay's subscription item.
     ///
     /// # Errors
-    /// [`CommandError::RelayUnknown`].
+    /// [`CommandError::RelayUnknown`], [`CommandError::RelayRemoved`].
     pub async fn set_relay_subscription_item(
         &self,
         by: ByOperator,
@@ -67,7 +67,7 @@ impl Command {
     /// Forgets the relay's subscription item.
     ///
     /// # Errors
-    /// [`CommandError::RelayUnknown`].
+    /// [`CommandError::RelayUnknown`], [`CommandError::RelayRemoved`].
     pub async fn delete_relay_subscription_item(
         &self,
         by: ByOperator,
@@ -187,7 +187,7 @@ impl Command {
 /// Writes the relay's subscription item; `None` forgets it.
 ///
 /// # Errors
-/// [`CommandError::RelayUnknown`].
+/// [`CommandError::RelayUnknown`], [`CommandError::RelayRemoved`].
 pub async fn set_relay_subscription_item(
     tx: &mut WriteTx,
     context: &Context,

@@ -34,6 +34,9 @@ pub enum CommandError {
     /// The idempotency key was used for a request with another body.
     #[error("the idempotency key stands for another request")]
     RequestKeyReused,
+    /// A removed relay does not change any more.
+    #[error("relay {0} was removed")]
+    RelayRemoved(RelayId),
     /// A relay that is off for want of payment stays off for its tenant.
     #[error("relay {0} is delinquent, its tenant cannot activate it")]
     RelayDelinquent(RelayId),

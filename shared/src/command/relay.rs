@@ -33,8 +33,8 @@ impl Command {
     /// Changes the settings that `patch` names and leaves the others as they are, however many changes are in flight.
     ///
     /// # Errors
-    /// [`CommandError::RelayUnknown`], [`CommandError::Rule`] when the relay's present state does not allow the change,
-    /// [`CommandError::AlreadyExists`] when the subdomain or the custom domain is taken.
+    /// [`CommandError::RelayUnknown`], [`CommandError::RelayRemoved`], [`CommandError::Rule`] when the relay's present state
+    /// does not allow the change, [`CommandError::AlreadyExists`] when the subdomain or the custom domain is taken.
     pub async fn update_relay(
         &self,
         trace: Trace,
@@ -74,6 +74,7 @@ pub fn draft(context: &Context, new: NewRelay) -> RelayDraft {
             stripe_subscription_item_id: None,
             created_at: now.timestamp(),
             updated_at: now.timestamp(),
+            removed_at: None,
             synced: false,
             sync_error: String::new(),
             synced_generation: 0,
@@ -125,11 +126,20 @@ pub async fn update(
     change(tx, context, trace, ActivityType::UpdateRelay, before, after).await
 }
 
-/// The relay as it is now.
-pub(super) async fn get(tx: &mut WriteTx, id: &RelayId) -> Result<Relay, CommandError> {
+/// The relay as it is now, removed or not.
+pub(super) async fn find(tx: &mut WriteTx, id: &RelayId) -> Result<Relay, CommandError> {
     Relay::find_by_id(&mut *tx, id)
         .await?
         .ok_or_else(|| CommandError::RelayUnknown(id.clone()))
+}
+
+/// The relay as it is now, to be changed: one that was removed is refused.
+pub(super) async fn get(tx: &mut WriteTx, id: &RelayId) -> Result<Relay, CommandError> {
+    let relay = find(tx, id).await?;
+    match relay.removed_at {
+        None => Ok(relay),
+        Some(_) => Err(CommandError::RelayRemoved(relay.id)),
+    }
 }
 
 /// Makes `after` out of `before`, logs it, and lets zooid know if it is something zooid is told.

@@ -22,7 +22,7 @@ impl Command {
     /// Turns a relay off on its owner's wish. One that is off already, for whatever reason, stays as it is.
     ///
     /// # Errors
-    /// [`CommandError::RelayUnknown`].
+    /// [`CommandError::RelayUnknown`], [`CommandError::RelayRemoved`].
     pub async fn deactivate_relay(&self, trace: Trace, id: RelayId) -> Result<Relay, CommandError> {
         let context = Arc::clone(&self.context);
         self.db
@@ -33,7 +33,7 @@ impl Command {
     /// Turns a relay off for want of payment. One that is off already, for whatever reason, stays as it is.
     ///
     /// # Errors
-    /// [`CommandError::RelayUnknown`].
+    /// [`CommandError::RelayUnknown`], [`CommandError::RelayRemoved`].
     pub async fn mark_relay_delinquent(
         &self,
         by: ByOperator,
@@ -48,7 +48,7 @@ impl Command {
     /// Turns a relay on that is off for want of payment, and no other: a payment revives nothing that its owner turned off.
     ///
     /// # Errors
-    /// [`CommandError::RelayUnknown`].
+    /// [`CommandError::RelayUnknown`], [`CommandError::RelayRemoved`].
     pub async fn settle_relay(&self, by: ByOperator, id: RelayId) -> Result<Relay, CommandError> {
         let context = Arc::clone(&self.context);
         self.db
@@ -59,8 +59,8 @@ impl Command {
     /// Turns a relay on.
     ///
     /// # Errors
-    /// [`CommandError::RelayUnknown`]; [`CommandError::RelayDelinquent`] when a tenant asks for a relay that is off for
-    /// want of payment.
+    /// [`CommandError::RelayUnknown`], [`CommandError::RelayRemoved`]; [`CommandError::RelayDelinquent`] when a tenant asks for
+    /// a relay that is off for want of payment.
     pub async fn activate_relay(
         &self,
         trace: Trace,

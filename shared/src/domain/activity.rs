@@ -20,6 +20,8 @@ text_enum! {
         ActivateRelay = "activate_relay",
         /// A relay was turned off, by its tenant or for want of payment.
         DeactivateRelay = "deactivate_relay",
+        /// A relay was removed, for good.
+        RemoveRelay = "remove_relay",
         /// zooid did not take a relay's newest settings.
         FailRelaySync = "fail_relay_sync",
         /// zooid took a relay's newest settings.

@@ -4,6 +4,9 @@ use super::{
     Generation, Pubkey, Relay, RelayId, RelaySettings, RelayStatus, Schema, Verb, ZooidDomain,
 };
 
+/// What is remembered of a relay that zooid has accepted not to have: the whole of its accepted state.
+pub const ABSENT: &str = r#"{"absent":true}"#;
+
 /// The desired state of one relay at one generation. The relay's sealed secret travels beside it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DesiredRelay {
@@ -17,6 +20,8 @@ pub struct DesiredRelay {
     pub zooid_domain: ZooidDomain,
     /// Its name in zooid's database.
     pub schema: Schema,
+    /// Whether zooid is to have no configuration of it at all, whatever else is desired.
+    pub is_removed: bool,
     /// Whether it answers.
     pub status: RelayStatus,
     /// Whether the custom domain is known to lead here.
@@ -39,10 +44,13 @@ impl DesiredRelay {
         }
     }
 
-    /// How it is sent: POST if zooid never accepted it, else PATCH; PUT where the secret in zooid's file has to be replaced,
-    /// which a PATCH leaves alone.
+    /// How it is sent: DELETE if it was removed; POST if zooid never accepted it, else PATCH; PUT where the secret in zooid's
+    /// file has to be replaced, which a PATCH leaves alone.
     #[must_use]
     pub fn verb(&self) -> Verb {
+        if self.is_removed {
+            return Verb::Delete;
+        }
         match (self.ever_accepted, self.has_other_key) {
             (false, _) => Verb::Post,
             (true, false) => Verb::Patch,
@@ -68,6 +76,7 @@ impl From<&Relay> for DesiredRelay {
             tenant_pubkey: relay.tenant_pubkey.clone(),
             zooid_domain: relay.zooid_domain.clone(),
             schema: relay.schema.clone(),
+            is_removed: relay.removed_at.is_some(),
             status: relay.status,
             custom_domain_verified: relay.custom_domain_verified,
             settings: relay.settings.clone(),

@@ -33,7 +33,7 @@ pub use activity::{Activity, ActivityType, ResourceType};
 pub use billing_input::{BillingIdInput, WalletErrorInput};
 pub use bulk::{BULK_RELAYS_MAX, BulkFilter, BulkInput, PreviewInput, SEARCH_MAX_CHARS};
 pub use dashboard_session::{DashboardSession, LinkInput, SessionScope};
-pub use desired::DesiredRelay;
+pub use desired::{ABSENT, DesiredRelay};
 pub use failure::{FailureKind, Opens, Policy};
 pub use failure_pattern::{fingerprint, pattern};
 pub use generation::Generation;

@@ -93,6 +93,8 @@ text_enum! {
         Release = "release",
         /// Relays that no job covered were enqueued, or all of them.
         Reconcile = "reconcile",
+        /// A relay was removed.
+        Remove = "remove",
         /// Secrets were sealed under a new key.
         RotateSecrets = "rotate_secrets",
         /// A relay was turned off for want of payment.

@@ -47,6 +47,8 @@ pub struct Relay {
     pub created_at: i64,
     /// Unix seconds.
     pub updated_at: i64,
+    /// Since when it is to be no more, in Unix seconds. Only admins are shown a relay that has it.
+    pub removed_at: Option<i64>,
     /// Whether zooid has accepted it at least once.
     #[serde(serialize_with = "as_integer")]
     pub synced: bool,
@@ -114,6 +116,7 @@ pub(super) mod tests {
             stripe_subscription_item_id: None,
             created_at: 1_700_000_000,
             updated_at: 1_700_000_001,
+            removed_at: None,
             synced: true,
             sync_error: String::new(),
             synced_generation: 1,
@@ -165,6 +168,7 @@ pub(super) mod tests {
                 "blossom_enabled": 1, "livekit_enabled": 1, "push_enabled": 1,
                 "generation": 1, "synced_generation": 1, "sync_state": "synced", "next_attempt_at": null, "live_at": 1_700_000_002,
                 "stripe_subscription_item_id": null, "created_at": 1_700_000_000, "updated_at": 1_700_000_001,
+                "removed_at": null,
             }),
         );
     }

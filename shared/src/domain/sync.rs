@@ -64,7 +64,7 @@ impl SyncFailure {
 }
 
 text_enum! {
-    /// How a relay's configuration was sent to zooid (zooid.md, Endpoints).
+    /// How zooid was told of a relay (zooid.md, Endpoints).
     Verb, "verb" {
         /// Create, with the secret.
         Post = "POST",
@@ -72,6 +72,8 @@ text_enum! {
         Put = "PUT",
         /// Merge, without the secret.
         Patch = "PATCH",
+        /// Remove the configuration; what it served stays.
+        Delete = "DELETE",
     }
 }
 

@@ -21,7 +21,7 @@ pub(super) struct Cause {
 #[derive(Debug, sqlx::FromRow)]
 struct Holder {
     relay_id: String,
-    /// It wants another host now.
+    /// It wants another host now, or none.
     is_leaving: bool,
     /// It waits itself, directly or not, for the relay that was refused.
     waits_for_us: bool,
@@ -76,10 +76,11 @@ async fn holder(tx: &mut WriteTx, run: &Run) -> Result<Option<Holder>, sqlx::Err
     sqlx::query_as(
         "SELECT
              holder.relay_id,
-             $1 <> CASE
-                 WHEN relay.custom_domain_verified THEN relay.custom_domain
-                 ELSE relay.subdomain || '.' || relay.zooid_domain
-             END AS is_leaving,
+             relay.removed_at IS NOT NULL
+                 OR $1 <> CASE
+                     WHEN relay.custom_domain_verified THEN relay.custom_domain
+                     ELSE relay.subdomain || '.' || relay.zooid_domain
+                 END AS is_leaving,
              EXISTS (
                  WITH RECURSIVE waits_for (relay_id) AS (
                      SELECT holder.blocked_by

@@ -56,7 +56,7 @@ pub struct TargetFigures {
 pub async fn fleet(db: &Db, now: DateTime<Utc>) -> Result<Fleet, sqlx::Error> {
     let readers = db.readers();
     let relays =
-        sqlx::query_as("SELECT target, state, relays FROM relay_count ORDER BY target, state")
+        sqlx::query_as("SELECT target, state, relays FROM standing_count ORDER BY target, state")
             .fetch_all(readers)
             .await?;
     let attempts = sqlx::query_as(

@@ -17,8 +17,8 @@ use super::{
 use crate::{
     db::WriteTx,
     domain::{
-        ActivityType, AttemptId, FailureKind, Generation, JobId, RelayId, SyncFailure, SyncReport,
-        Verb, ZooidDomain,
+        ABSENT, ActivityType, AttemptId, FailureKind, Generation, JobId, RelayId, SyncFailure,
+        SyncReport, Verb, ZooidDomain,
     },
     repositories::{activity, relay},
 };
@@ -253,12 +253,12 @@ pub async fn complete(
              )
              UPDATE relay_sync
              SET left_host = CASE
-                     WHEN json_extract(relay_sync.accepted, '$.host') <> json_extract(done.accepted, '$.host')
+                     WHEN json_extract(relay_sync.accepted, '$.host') IS NOT json_extract(done.accepted, '$.host')
                          THEN json_extract(relay_sync.accepted, '$.host')
                      ELSE left_host
                  END,
                  left_at = CASE
-                     WHEN json_extract(relay_sync.accepted, '$.host') <> json_extract(done.accepted, '$.host') THEN $2
+                     WHEN json_extract(relay_sync.accepted, '$.host') IS NOT json_extract(done.accepted, '$.host') THEN $2
                      ELSE left_at
                  END,
                  accepted = CASE WHEN done.generation >= synced_generation THEN done.accepted ELSE relay_sync.accepted END,
@@ -302,11 +302,29 @@ pub async fn complete(
             .map(|acceptance| acceptance.job.as_str())
             .collect();
         end_jobs(tx, now, &jobs, LastResult::Ok("accepted")).await?;
+        bury(tx, now, &in_time).await?;
     }
     for acceptance in refused {
         send_again(tx, now, acceptance.run).await?;
     }
     Ok(())
+}
+
+/// Frees the names of relays that were to be absent and are.
+async fn bury(
+    tx: &mut WriteTx,
+    now: DateTime<Utc>,
+    accepted: &[Acceptance<'_>],
+) -> Result<(), sqlx::Error> {
+    let absent: Vec<&RelayId> = accepted
+        .iter()
+        .filter(|acceptance| acceptance.accepted == ABSENT)
+        .map(|acceptance| acceptance.relay)
+        .collect();
+    if absent.is_empty() {
+        return Ok(());
+    }
+    relay::bury(tx, now, &absent).await
 }
 
 /// The handler never started: the job goes back as it was, and the attempt does not count.

@@ -107,7 +107,8 @@ pub async fn other_workers(
     .await
 }
 
-/// The next relays, by id, that zooid has accepted once and that are in step or given up; none after the last.
+/// The next relays, by id, that zooid has accepted once and that are in step or given up; none after the last. Those that
+/// were removed are told no settings any more.
 ///
 /// # Errors
 /// When the database refuses, or a row breaks a rule of the domain.
@@ -128,6 +129,7 @@ pub async fn accepted_relays(
          CROSS JOIN relay ON relay.id = relay_sync.relay_id
          WHERE relay_sync.relay_id > $1
            AND relay_sync.accepted IS NOT NULL
+           AND relay.removed_at IS NULL
            AND relay_sync.desired_generation IN (relay_sync.synced_generation, relay_sync.failed_generation)
          ORDER BY relay_sync.relay_id
          LIMIT $2",

@@ -31,7 +31,7 @@ pub async fn marks<'e>(executor: impl SqliteExecutor<'e>) -> Result<Marks, sqlx:
              (SELECT coalesce(max(id), 0) FROM sync_attempt) AS attempt,
              (SELECT coalesce(max(seq), 0) FROM operator_action) AS action,
              json_array(
-                 (SELECT json_group_array(json_array(target, state, relays)) FROM relay_count),
+                 (SELECT json_group_array(json_array(target, state, relays)) FROM standing_count),
                  (SELECT json_group_array(paused_at) FROM queue),
                  (SELECT json_group_array(worker_id)
                   FROM worker_heartbeat INDEXED BY worker_heartbeat_alive

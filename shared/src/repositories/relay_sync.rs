@@ -80,6 +80,8 @@ pub struct RelaySync {
     pub name: String,
     /// Whether it answers.
     pub status: RelayStatus,
+    /// Since when it is to be no more, in unix seconds; `None` while it is wanted.
+    pub removed_at: Option<i64>,
     /// Where it stands.
     pub state: SyncState,
     /// What its tenant is told; "" when there is nothing to say.
@@ -197,6 +199,7 @@ impl FromRow<'_, SqliteRow> for RelaySync {
             zooid_domain: relay.zooid_domain,
             name: relay.settings.info_name,
             status: relay.status,
+            removed_at: relay.removed_at,
             state: relay.sync_state,
             sync_error: relay.sync_error,
             generation: relay.generation.get(),

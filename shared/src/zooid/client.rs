@@ -110,24 +110,25 @@ impl ZooidClient {
         .await
     }
 
-    /// Sends a configuration.
+    /// Sends a configuration, or none to have it removed.
     pub(super) async fn send(
         &self,
         verb: Verb,
         relay: &RelayId,
-        body: &Value,
+        body: Option<&Value>,
         timeout: Duration,
     ) -> (Answer, Option<u16>) {
         let method = match verb {
             Verb::Post => Method::POST,
             Verb::Put => Method::PUT,
             Verb::Patch => Method::PATCH,
+            Verb::Delete => Method::DELETE,
         };
         let call = Call {
             method,
             relay,
             suffix: "",
-            json: Some(body.to_string().into_bytes()),
+            json: body.map(|body| body.to_string().into_bytes()),
             success_field: "message",
             timeout,
             body_limit: ANSWER_MAX_BYTES,

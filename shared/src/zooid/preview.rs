@@ -52,7 +52,7 @@ impl Preview {
         serde_json::from_str(&self.renderer.accepted_record(relay)).unwrap_or_default()
     }
 
-    /// The body of the next request, with a placeholder for each secret.
+    /// The body of the next request, with a placeholder for each secret; null where it has none.
     #[must_use]
     pub fn body(&self, verb: Verb, relay: &DesiredRelay, accepted: Option<&Value>) -> Value {
         let mut body = self.renderer.patch_body(relay);
@@ -62,6 +62,7 @@ impl Preview {
                 body = without_nulls(body);
                 body["secret"] = Value::from(SECRET);
             }
+            Verb::Delete => return Value::Null,
         }
         for pointer in SECRET_POINTERS {
             if let Some(secret) = body.pointer_mut(pointer) {
@@ -84,6 +85,9 @@ impl Preview {
     #[must_use]
     pub fn unknown(&self, relay: &DesiredRelay, accepted: Option<&Value>) -> Vec<&'static str> {
         let mut unknown = Vec::new();
+        if relay.is_removed {
+            return unknown;
+        }
         let is_local = accepted
             .and_then(|accepted| accepted.pointer("/blossom/adapter"))
             .is_some_and(|adapter| adapter == "local");

@@ -88,8 +88,10 @@ impl Reading {
             200..=299 => Self::Illegible,
             _ if retry_after.is_some() => Self::Throttled,
             429 => Self::Throttled,
-            // A probe sends no configuration that could be refused.
-            400 if is_zooid && asked.method != Method::GET => Self::Refused,
+            // Without a configuration there is none that could be refused.
+            400 if is_zooid && !matches!(asked.method, Method::GET | Method::DELETE) => {
+                Self::Refused
+            }
             401 if error == "event missing or invalid u tag" => Self::OtherUrl,
             401 if error == "event is outside the allowed time window" => Self::OtherTime,
             401 if is_zooid => Self::BadSignature,

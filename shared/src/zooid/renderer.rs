@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::config::{BaseUrl, BlossomStorage, LiveKitConfig, S3Config};
 use crate::crypto::Sealer;
-use crate::domain::{DesiredRelay, RelaySecret};
+use crate::domain::{ABSENT, DesiredRelay, RelaySecret};
 
 /// Where secrets stand in a body, the relay's own aside.
 pub(super) const SECRET_POINTERS: [&str; 4] = [
@@ -93,9 +93,13 @@ impl Renderer {
     /// What we remember of a configuration that zooid accepted: JSON with sorted keys, without the relay's own secret,
     /// which never changes, and with the installation's secrets as keyed hashes. `api_url` says which zooid it was.
     ///
-    /// Two records differ if zooid has to be told. They also differ after a rotation of the sealing key.
+    /// Two records differ if zooid has to be told. They also differ after a rotation of the sealing key. Of a relay that was
+    /// removed it is [`ABSENT`].
     #[must_use]
     pub fn accepted_record(&self, relay: &DesiredRelay) -> String {
+        if relay.is_removed {
+            return ABSENT.to_owned();
+        }
         let mut record = self.patch_body(relay);
         record["api_url"] = Value::from(self.api_url.as_str());
         let mut record = canonical(record);
@@ -192,6 +196,7 @@ pub(super) mod tests {
             generation: Generation::FIRST,
             tenant_pubkey: TENANT.parse().unwrap(),
             zooid_domain: "spaces.example.com".parse().unwrap(),
+            is_removed: false,
             status: RelayStatus::Active,
             custom_domain_verified: false,
             settings: RelaySettings::defaults(subdomain, PlanId::Basic),
@@ -324,6 +329,15 @@ pub(super) mod tests {
         }
         let rotated = [&S3[..], &LIVEKIT[..2], &[("LIVEKIT_API_SECRET", "another")]].concat();
         assert_ne!(renderer_with(&rotated).accepted_record(&desired()), record);
+    }
+
+    #[test]
+    fn of_a_removed_relay_nothing_is_remembered_but_that_it_is_absent() {
+        let removed = DesiredRelay {
+            is_removed: true,
+            ..desired()
+        };
+        assert_eq!(renderer(true, true).accepted_record(&removed), ABSENT);
     }
 
     #[test]

@@ -20,7 +20,7 @@ const CALL_MIN_SHARE: u32 = 10;
 
 impl ZooidClient {
     /// Sends the desired state by [`DesiredRelay::verb`]. Where the answer shows that zooid's file is not what we took it
-    /// for, the verb that fits follows at once.
+    /// for, the verb that fits follows at once; a file that is not there to be deleted is as good as one that was.
     ///
     /// `open_secret` gives the text of the relay's secret. It is called once, and only if the secret has to be sent.
     pub async fn sync<E: Display>(
@@ -37,14 +37,19 @@ impl ZooidClient {
             let body = match verb {
                 Verb::Post | Verb::Put => {
                     let secret = secret.clone();
-                    secret.map(|secret| renderer.full_body(relay, &secret))
+                    secret.map(|secret| Some(renderer.full_body(relay, &secret)))
                 }
-                Verb::Patch => Ok(renderer.patch_body(relay)),
+                Verb::Patch => Ok(Some(renderer.patch_body(relay))),
+                Verb::Delete => Ok(None),
             };
             let left = deadline.saturating_duration_since(Instant::now());
             let (answer, status) = match body {
-                Ok(body) => self.send(verb, &relay.id, &body, left).await,
+                Ok(body) => self.send(verb, &relay.id, body.as_ref(), left).await,
                 Err(failure) => (Answer::Failed(failure), None),
+            };
+            let answer = match (answer, verb) {
+                (Answer::NotFound(_), Verb::Delete) => Answer::Accepted,
+                (answer, _) => answer,
             };
             verbs_used.push(verb);
             let next = next_verb(verb, &answer).filter(|next| !verbs_used.contains(next));
@@ -86,9 +91,12 @@ fn next_verb(verb: Verb, answer: &Answer) -> Option<Verb> {
         (Answer::NotFound(_), Verb::Patch | Verb::Put) => Some(Verb::Post),
         // zooid died while it wrote the file. If ours is the configuration at fault, PUT will say so.
         (Answer::Unusable(_), Verb::Patch) => Some(Verb::Put),
-        (Answer::AlreadyExists(_), Verb::Put | Verb::Patch)
-        | (Answer::NotFound(_), Verb::Post)
-        | (Answer::Unusable(_), Verb::Post | Verb::Put)
-        | (Answer::Accepted | Answer::Failed(_), Verb::Post | Verb::Put | Verb::Patch) => None,
+        (Answer::AlreadyExists(_), Verb::Put | Verb::Patch | Verb::Delete)
+        | (Answer::NotFound(_), Verb::Post | Verb::Delete)
+        | (Answer::Unusable(_), Verb::Post | Verb::Put | Verb::Delete)
+        | (
+            Answer::Accepted | Answer::Failed(_),
+            Verb::Post | Verb::Put | Verb::Patch | Verb::Delete,
+        ) => None,
     }
 }

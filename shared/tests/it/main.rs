@@ -5,6 +5,7 @@ mod command_atomicity;
 mod command_billing;
 mod command_relay;
 mod command_relay_status;
+mod command_removal;
 mod command_rotate;
 mod command_secrets;
 mod command_tenant;

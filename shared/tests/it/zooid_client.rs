@@ -13,8 +13,8 @@ use serde_json::Value;
 use shared::clock::{ManualClock, SharedClock, SystemClock};
 use shared::config::{Source, WorkerConfig};
 use shared::domain::{
-    DesiredRelay, FailureKind, Generation, PlanId, RelayId, RelaySettings, RelayStatus, Schema,
-    Subdomain, SyncFailure, SyncReport, Taken, Verb,
+    ABSENT, DesiredRelay, FailureKind, Generation, PlanId, RelayId, RelaySettings, RelayStatus,
+    Schema, Subdomain, SyncFailure, SyncReport, Taken, Verb,
 };
 use shared::zooid::{Renderer, ZooidClient};
 use tempfile::TempDir;
@@ -136,6 +136,13 @@ fn no_secret() -> Result<Zeroizing<Vec<u8>>, &'static str> {
     Err("its key 0badc0de is not configured")
 }
 
+fn removed(relay: DesiredRelay) -> DesiredRelay {
+    DesiredRelay {
+        is_removed: true,
+        ..relay
+    }
+}
+
 fn relay(subdomain: &str, id: char) -> DesiredRelay {
     let id: RelayId = id.to_string().repeat(26).parse().unwrap();
     let subdomain: Subdomain = subdomain.parse().unwrap();
@@ -147,6 +154,7 @@ fn relay(subdomain: &str, id: char) -> DesiredRelay {
             .parse()
             .unwrap(),
         zooid_domain: "spaces.example.com".parse().unwrap(),
+        is_removed: false,
         status: RelayStatus::Active,
         custom_domain_verified: false,
         settings: RelaySettings::defaults(subdomain, PlanId::Basic),
@@ -335,6 +343,59 @@ async fn a_relay_with_another_key_is_replaced_as_a_whole() {
 
     assert_eq!((report.verb, report.status), (Some(Verb::Put), Some(200)));
     assert_eq!(zooid.stored_secret(&relay), FIRST_SECRET);
+}
+
+#[tokio::test]
+async fn a_removed_relay_is_deleted_without_its_secret_being_opened() {
+    let zooid = Fixture::start().await;
+    let relay = removed(zooid.created().await);
+
+    for status in [200, 404] {
+        let report = zooid.client.sync(&zooid.renderer, &relay, no_secret).await;
+
+        assert_eq!(
+            (report.verb, report.status),
+            (Some(Verb::Delete), Some(status))
+        );
+        assert_eq!(report.result.unwrap(), ABSENT);
+        assert!(zooid.sim.config(relay.id.as_str()).is_none());
+    }
+    let calls = zooid.sim.calls(relay.id.as_str());
+    assert!(calls.iter().all(|call| call.body.is_empty()));
+}
+
+#[tokio::test]
+async fn a_removed_relay_that_is_unknown_is_gone_for_versions_that_say_conflict() {
+    let zooid = Fixture::start().await;
+    let fault = answer(409, &[], r#"{"error":"relay not found"}"#);
+    zooid.sim.inject(fault.for_calls(1)).unwrap();
+
+    let report = zooid.sync(&removed(relay("mine", 'a'))).await;
+
+    assert_eq!(report.result.unwrap(), ABSENT);
+}
+
+#[tokio::test]
+async fn only_zooid_can_say_that_a_removed_relay_is_not_there() {
+    for (status, body, kind) in [
+        (404, "404 page not found", FailureKind::ServerError),
+        (400, r#"{"error":"bad"}"#, FailureKind::ServerError),
+        (502, "", FailureKind::Unreachable),
+        (
+            500,
+            r#"{"error":"failed to delete config: no space"}"#,
+            FailureKind::TargetDisk,
+        ),
+    ] {
+        let zooid = Fixture::start().await;
+        let relay = removed(zooid.created().await);
+        zooid.sim.inject(answer(status, &[], body)).unwrap();
+
+        let failure = failure(zooid.sync(&relay).await);
+
+        assert_eq!(failure.kind, kind, "{status} {body}");
+        assert_eq!(zooid.verbs(&relay), [zooid_sim::Verb::Delete]);
+    }
 }
 
 #[tokio::test]

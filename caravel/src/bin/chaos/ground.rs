@@ -8,6 +8,7 @@ use anyhow::Context as _;
 use nostr::key::Keys;
 use shared::clock::{Clock as _, SystemClock};
 use shared::config::{ActingConfig, Source, WorkerConfig};
+use shared::domain::RelayId;
 use tempfile::TempDir;
 use zooid_sim::{SimConfig, ZooidSim};
 
@@ -44,6 +45,8 @@ impl Origin {
 pub struct Ground {
     /// zooid.
     pub sim: ZooidSim,
+    /// An admin, who removes relays.
+    pub admin: Keys,
     /// When zooid's own clock began, which its records go by.
     pub origin: Origin,
     folder: TempDir,
@@ -65,6 +68,7 @@ impl Ground {
         let sim = sim.await.context("start the stand-in for zooid")?;
         let signing = Keys::generate();
         sim.whitelist([signing.public_key().to_hex()]);
+        let admin = Keys::generate();
         let database = folder.path().join("caravel.db");
         let variables = vec![
             ("DATABASE_URL", format!("sqlite://{}", database.display())),
@@ -75,6 +79,7 @@ impl Ground {
             ("RELAY_DOMAIN", RELAY_DOMAIN.to_owned()),
             ("SERVER_URL", SERVER_URL.to_owned()),
             ("SERVER_PORT", "0".to_owned()),
+            ("SERVER_ADMIN_PUBKEYS", admin.public_key().to_hex()),
             ("ZOOID_API_URL", sim.api_url()),
             ("ZOOID_API_SECRET", signing.secret_key().to_secret_hex()),
             ("ZOOID_TIMEOUT_MS", CALL_MS.to_string()),
@@ -96,6 +101,7 @@ impl Ground {
         ];
         Ok(Self {
             sim,
+            admin,
             origin,
             folder,
             variables,
@@ -129,6 +135,14 @@ impl Ground {
         let folder = self.folder.path().join("logs");
         let made = fs::create_dir_all(&folder).and_then(|()| File::create(folder.join(name)));
         made.with_context(|| format!("make the log file {name}"))
+    }
+
+    /// Where zooid has the configuration of this relay, if it has one.
+    pub fn zooid_file(&self, relay: &RelayId) -> PathBuf {
+        self.folder
+            .path()
+            .join("zooid")
+            .join(format!("{relay}.toml"))
     }
 
     /// Where the database is.

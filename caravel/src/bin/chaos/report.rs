@@ -9,7 +9,7 @@ use zooid_sim::Verb;
 use crate::ledger::{Entries, Halt, Kill};
 use crate::operator::Repairs;
 use crate::steps;
-use crate::tenants::Memories;
+use crate::tenants::{Memories, Removal};
 use crate::weather::Weather;
 
 /// The end of a run.
@@ -53,6 +53,9 @@ impl fmt::Display for Report {
         }
         let memories = &self.memories;
         writeln!(f, "relays: {}", memories.relays.len())?;
+        let removed = memories.relays.iter();
+        let removed = removed.filter(|memory| memory.removal == Removal::Done);
+        writeln!(f, "removed: {}", removed.count())?;
         writeln!(
             f,
             "requests: {} answered, {} not",

@@ -67,7 +67,7 @@ async fn rage(arguments: &StormArgs, ground: &Ground) -> anyhow::Result<Report> 
     };
     let (weather, memories, ()) = tokio::join!(
         weather::run(&ground.sim, &plan, lost),
-        tenants::run(plan, doors),
+        tenants::run(plan, doors, &ground.admin),
         blackouts,
     );
     let (weather, memories) = (weather?, memories?);

@@ -1,4 +1,4 @@
-//! Tenants who create relays and edit them over HTTP, and remember what they were told.
+//! Tenants who create relays and edit them over HTTP, and an admin who removes some; and what they were told.
 //!
 //! Invariant: a tenant has one request under way. What was answered must be true for ever after; what was not answered may
 //! have happened, now or later.
@@ -26,6 +26,8 @@ use crate::plan::{Plan, Stream, millis};
 pub const TENANTS: usize = 4;
 /// How many relays each has.
 const RELAYS: usize = 6;
+/// How likely a relay is removed where it would be edited.
+const REMOVED: f64 = 0.02;
 /// How long they wait for an answer: an API may stand still.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// How long they wait before asking again where nothing listens.
@@ -44,6 +46,20 @@ pub struct Memory {
     pub unanswered: BTreeMap<&'static str, Vec<Value>>,
     /// Edits that were answered and changed something for sure.
     pub changes: u64,
+    /// How far its removal came.
+    pub removal: Removal,
+}
+
+/// How far the removal of a relay came.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub enum Removal {
+    /// Nobody asked for it.
+    #[default]
+    None,
+    /// It was asked for without an answer.
+    Unanswered,
+    /// It was answered.
+    Done,
 }
 
 /// What the tenants know when all is over.
@@ -60,12 +76,12 @@ pub struct Memories {
 }
 
 /// Lets them live as planned. Answers what they remember.
-pub async fn run(plan: Plan, doors: Arc<Doors>) -> anyhow::Result<Memories> {
+pub async fn run(plan: Plan, doors: Arc<Doors>, admin: &Keys) -> anyhow::Result<Memories> {
     let http = reqwest::Client::builder().no_proxy().timeout(PATIENCE);
     let http = http.build().context("make a client")?;
     let tenants = (0..TENANTS).map(|number| {
         let chance = plan.chance(Stream::Tenant(number));
-        let mut tenant = Tenant::new(number, chance, &doors, &http);
+        let mut tenant = Tenant::new(number, chance, admin, &doors, &http);
         let end = Instant::now() + plan.length();
         tokio::spawn(async move {
             tenant.live(end).await?;
@@ -87,6 +103,8 @@ pub async fn run(plan: Plan, doors: Arc<Doors>) -> anyhow::Result<Memories> {
 struct Tenant {
     number: usize,
     keys: Keys,
+    /// The admin whom the tenant asks to have relays removed.
+    admin: Keys,
     chance: StdRng,
     doors: Arc<Doors>,
     http: reqwest::Client,
@@ -107,10 +125,17 @@ enum Answer {
 }
 
 impl Tenant {
-    fn new(number: usize, chance: StdRng, doors: &Arc<Doors>, http: &reqwest::Client) -> Self {
+    fn new(
+        number: usize,
+        chance: StdRng,
+        admin: &Keys,
+        doors: &Arc<Doors>,
+        http: &reqwest::Client,
+    ) -> Self {
         Self {
             number,
             keys: Keys::generate(),
+            admin: admin.clone(),
             chance,
             doors: Arc::clone(doors),
             http: http.clone(),
@@ -125,7 +150,11 @@ impl Tenant {
             sleep(millis(&mut self.chance, 5, 250)).await;
             let index = self.chance.random_range(0..RELAYS);
             if self.relays.contains_key(&index) {
-                self.edit(index).await?;
+                if self.chance.random_bool(REMOVED) {
+                    self.remove(index).await?;
+                } else {
+                    self.edit(index).await?;
+                }
             } else {
                 self.create(index).await?;
             }
@@ -133,11 +162,9 @@ impl Tenant {
         Ok(())
     }
 
-    fn memories(self) -> Memories {
-        Memories {
-            relays: self.relays.into_values().collect(),
-            ..self.totals
-        }
+    fn memories(mut self) -> Memories {
+        self.totals.relays.extend(self.relays.into_values());
+        self.totals
     }
 
     /// Creates a relay, or finds that an earlier request without an answer has done so.
@@ -165,8 +192,11 @@ impl Tenant {
                     return Ok(());
                 };
                 let mine = mine.as_array().context("a list of relays")?;
-                let found = mine.iter().find(|relay| relay["subdomain"] == subdomain);
-                found.context("a relay whose name is taken")?.clone()
+                match mine.iter().find(|relay| relay["subdomain"] == subdomain) {
+                    Some(found) => found.clone(),
+                    // It is one that was removed, and zooid has not confirmed yet.
+                    None => return Ok(()),
+                }
             }
             Answer::Refused(status, text) => {
                 self.object("create", status, &text);
@@ -184,6 +214,37 @@ impl Tenant {
         };
         self.relays.insert(index, memory);
         Ok(())
+    }
+
+    /// Has a relay removed. Once that is answered, another one may take its name.
+    async fn remove(&mut self, index: usize) -> anyhow::Result<()> {
+        let memory = self.relays.get(&index).context("a relay to remove")?;
+        let path = format!("/relays/{}", memory.id);
+        match self.ask(Method::DELETE, &path, Value::Null).await? {
+            Answer::Done(relay) => {
+                if relay["removed_at"].is_null() {
+                    let told = format!("{path}: asked for its removal, told {relay}");
+                    self.totals.findings.insert(told);
+                }
+                self.bury(index);
+            }
+            Answer::Refused(status, text) => self.object("remove", status, &text),
+            Answer::None => {
+                let memory = self.relays.get_mut(&index).context("a relay to remove")?;
+                memory.removal = Removal::Unanswered;
+            }
+        }
+        Ok(())
+    }
+
+    /// Puts what is known of a removed relay aside.
+    fn bury(&mut self, index: usize) {
+        if let Some(memory) = self.relays.remove(&index) {
+            self.totals.relays.push(Memory {
+                removal: Removal::Done,
+                ..memory
+            });
+        }
     }
 
     async fn edit(&mut self, index: usize) -> anyhow::Result<()> {
@@ -205,6 +266,7 @@ impl Tenant {
             }
         };
         let memory = self.relays.get_mut(&index).context("a relay to edit")?;
+        let may_be_removed = memory.removal == Removal::Unanswered;
         match answer {
             Answer::Done(relay) => {
                 let generation = relay["generation"].as_i64().context("its generation")?;
@@ -218,6 +280,8 @@ impl Tenant {
                 memory.generation = generation;
                 memory.answered.insert(field, value);
             }
+            // The removal that was not answered has happened before the edit, or just before its write.
+            Answer::Refused(404 | 409, _) if may_be_removed => self.bury(index),
             Answer::Refused(status, text) => self.object("edit", status, &text),
             Answer::None => memory.unanswered.entry(field).or_default().push(value),
         }
@@ -264,10 +328,11 @@ impl Tenant {
                 sleep(PAUSE).await;
                 continue;
             };
+            let authorization = self.authorization(&method, path)?;
             let request = self
                 .http
                 .request(method.clone(), format!("{door}{path}"))
-                .header(AUTHORIZATION, self.authorization()?)
+                .header(AUTHORIZATION, authorization)
                 .header(CONTENT_TYPE, "application/json")
                 .body(body.to_string());
             let answer = match request.send().await {
@@ -296,8 +361,15 @@ impl Tenant {
         }
     }
 
-    fn authorization(&self) -> anyhow::Result<String> {
-        let signed = nip98::authorization(&SystemClock, &self.keys, SERVER_URL, None, None);
+    /// A tenant's session, or the admin's signature of this very request.
+    fn authorization(&self, method: &Method, path: &str) -> anyhow::Result<String> {
+        let signed = if *method == Method::DELETE {
+            let url = format!("{SERVER_URL}{path}");
+            let method = Some(method.as_str());
+            nip98::authorization(&SystemClock, &self.admin, &url, method, None)
+        } else {
+            nip98::authorization(&SystemClock, &self.keys, SERVER_URL, None, None)
+        };
         signed.context("sign a request")
     }
 }

@@ -16,10 +16,10 @@ use crate::desired::differences;
 use crate::ground::Ground;
 use crate::ledger::Entries;
 use crate::overlap;
-use crate::tenants::{Memories, Memory};
+use crate::tenants::{Memories, Memory, Removal};
 
 /// What must not be found in the database once all is quiet: what it means, and how to look for it.
-const FLAWS: [(&str, &str); 14] = [
+const FLAWS: [(&str, &str); 15] = [
     (
         "a relay is out of step",
         "SELECT relay_id || ' (' || state || ', ' || sync_error || ')'
@@ -120,6 +120,15 @@ const FLAWS: [(&str, &str); 14] = [
                             AND relay_sync.state = relay_count.state)",
     ),
     (
+        "a removed relay's names are not free, or a tombstone is not counted",
+        "SELECT id
+         FROM relay
+         WHERE removed_at IS NOT NULL
+           AND (gone_at IS NULL
+                OR (SELECT relays FROM tombstone_count WHERE target = relay.zooid_domain)
+                    <> (SELECT count(*) FROM relay AS gone WHERE gone.gone_at IS NOT NULL))",
+    ),
+    (
         "attempts are miscounted",
         "SELECT outcome || ' ' || kind
          FROM attempt_count
@@ -185,9 +194,10 @@ async fn broken_promises(
     memory: &Memory,
 ) -> anyhow::Result<Vec<String>> {
     let id = &memory.id;
-    let row: Option<(i64, String)> = sqlx::query_as(
+    let row: Option<(i64, bool, String)> = sqlx::query_as(
         "SELECT
              generation,
+             removed_at IS NOT NULL,
              json_object(
                  'status', status, 'info_name', info_name, 'info_description', info_description,
                  'policy_public_read', policy_public_read, 'policy_public_write', policy_public_write,
@@ -202,7 +212,7 @@ async fn broken_promises(
     .bind(id)
     .fetch_optional(&mut *connection)
     .await?;
-    let Some((generation, fields)) = row else {
+    let Some((generation, is_removed, fields)) = row else {
         return Ok(vec![format!(
             "{id}: its creation was answered, and it is gone"
         )]);
@@ -213,6 +223,11 @@ async fn broken_promises(
             "{id}: generation {} was answered, and it has {generation}",
             memory.generation
         ));
+    }
+    match (memory.removal, is_removed) {
+        (Removal::None, true) => broken.push(format!("{id}: nobody asked for its removal")),
+        (Removal::Done, false) => broken.push(format!("{id}: its removal was answered")),
+        (Removal::None, false) | (Removal::Unanswered, _) | (Removal::Done, true) => {}
     }
     let fields: Value = serde_json::from_str(&fields).context("read a relay's fields")?;
     for (field, answered) in &memory.answered {
@@ -257,6 +272,12 @@ async fn compare_with_zooid(ground: &Ground) -> anyhow::Result<Vec<String>> {
     );
     let mut findings = Vec::new();
     for (id, state) in desired(ground).await? {
+        if state.desired.is_removed {
+            if ground.zooid_file(&id).exists() {
+                findings.push(format!("{id} was removed, and zooid has a file of it"));
+            }
+            continue;
+        }
         let plain = config.sealer.open(&state.secret, id.as_str())?;
         let secret = RelaySecret::parse(&plain).context("read a relay's secret")?;
         match ground.sim.config(id.as_str()) {

@@ -7,6 +7,7 @@ mod bulk;
 mod queue;
 mod reconcile;
 mod relay;
+mod removal;
 mod rotate;
 mod target;
 

@@ -21,6 +21,8 @@ const NEAR: TimeDelta = TimeDelta::hours(20);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ExplanationCode {
+    /// The relay was removed, and zooid has no file of it.
+    Removed,
     /// zooid has the newest settings.
     InStep,
     /// zooid accepted the newest settings, and the relay does not answer accordingly.
@@ -101,6 +103,9 @@ fn in_step(facts: &Facts<'_>) -> Option<Explanation> {
     if sync.synced_generation < sync.generation {
         return None;
     }
+    if sync.removed_at.is_some() {
+        return Some(removed(facts));
+    }
     let hold = match (marks.quarantined_at, marks.paused_at) {
         (Some(_), _) => " The relay is quarantined: its next change will wait.",
         (None, Some(_)) => " The relay is paused: its next change will wait.",
@@ -170,6 +175,23 @@ fn drift_in_words(field: DriftField) -> &'static str {
         DriftField::SelfKey => "its own key",
         DriftField::Pubkey => "its owner",
         DriftField::Name => "its name",
+    }
+}
+
+fn removed(facts: &Facts<'_>) -> Explanation {
+    let since = facts.marks.synced_at;
+    let when = since.map_or(String::new(), |at| format!(" at {}", clock(facts.now, at)));
+    let names = match facts.marks.gone_at {
+        Some(_) => "Its names are free.",
+        None => {
+            "Its names are not free yet: an earlier call may still bring it back, and is overruled then."
+        }
+    };
+    Explanation {
+        code: ExplanationCode::Removed,
+        sentence: format!("Removed: zooid confirmed{when} that it has no file of it. {names}"),
+        next_step: None,
+        since,
     }
 }
 

@@ -66,7 +66,7 @@ pub struct NextRequest {
     pub verb: Verb,
     /// Under the target's URL.
     pub path: String,
-    /// Its JSON, with a placeholder for each secret.
+    /// Its JSON, with a placeholder for each secret; null when there is none.
     pub body: Value,
 }
 

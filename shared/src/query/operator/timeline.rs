@@ -65,6 +65,7 @@ fn of_activity(activity: &Activity) -> Option<TimelineEvent> {
         ActivityType::UpdateRelay => "edited",
         ActivityType::ActivateRelay => "turned_on",
         ActivityType::DeactivateRelay => "turned_off",
+        ActivityType::RemoveRelay => "removed",
         ActivityType::CreateTenant
         | ActivityType::UpdateTenant
         | ActivityType::FailRelaySync

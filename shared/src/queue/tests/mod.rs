@@ -7,6 +7,7 @@ mod plans;
 mod policies;
 mod pruning;
 mod recovery;
+mod removal;
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! How many relays are in which state, from `relay_count`, and whether their target holds them.
+//! How many relays are in which state, from `standing_count`, and whether their target holds them.
 
 use std::collections::BTreeMap;
 
@@ -119,13 +119,13 @@ struct Row {
 pub async fn standings(snapshot: &mut Snapshot) -> Result<Vec<Standing>, sqlx::Error> {
     let rows: Vec<Row> = snapshot
         .all(QueryBuilder::new(concat!(
-            "SELECT relay_count.target, relay_count.state, relay_count.relays, ",
+            "SELECT standing_count.target, standing_count.state, standing_count.relays, ",
             is_holding!(),
             " AS is_holding
-             FROM relay_count
-             LEFT JOIN target ON target.name = relay_count.target
-             WHERE relay_count.relays > 0
-             ORDER BY relay_count.target, relay_count.state"
+             FROM standing_count
+             LEFT JOIN target ON target.name = standing_count.target
+             WHERE standing_count.relays > 0
+             ORDER BY standing_count.target, standing_count.state"
         )))
         .await?;
     let mut standings: Vec<Standing> = Vec::new();

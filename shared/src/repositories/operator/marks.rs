@@ -24,6 +24,8 @@ pub struct Marks {
     pub blocked_by: Option<String>,
     /// What zooid last accepted: canonical JSON, secrets as keyed hashes.
     pub accepted: Option<String>,
+    /// Since when, if it was removed, its names are free.
+    pub gone_at: Option<i64>,
 }
 
 /// Those of `relay`, if there is such a relay.
@@ -42,7 +44,8 @@ pub async fn marks(snapshot: &mut Snapshot, relay: &RelayId) -> Result<Option<Ma
              CASE WHEN relay.id IS NOT NULL THEN ",
         host!(),
         " END AS blocked_by,
-             relay_sync.accepted
+             relay_sync.accepted,
+             (SELECT tombstone.gone_at FROM relay AS tombstone WHERE tombstone.id = relay_sync.relay_id) AS gone_at
          FROM relay_sync
          LEFT JOIN relay ON relay.id = relay_sync.blocked_by
          WHERE relay_sync.relay_id = "
@@ -66,6 +69,7 @@ impl FromRow<'_, SqliteRow> for Marks {
             not_before: in_millis("not_before")?,
             blocked_by: row.try_get("blocked_by")?,
             accepted: row.try_get("accepted")?,
+            gone_at: in_millis("gone_at")?,
         })
     }
 }

@@ -119,7 +119,7 @@ pub(super) async fn find(
             beginning(
                 snapshot,
                 "relay.custom_domain",
-                "relay.custom_domain <> '' AND ",
+                "relay.custom_domain <> '' AND relay.gone_at IS NULL AND ",
                 domain,
             )
             .await?,
@@ -178,12 +178,14 @@ async fn beginning(
     parsed(snapshot.all(query).await?)
 }
 
+/// Names of relays that are gone are others' by now: those are found by id, tenant and job alone.
 async fn under(
     snapshot: &mut Snapshot,
     target: &ZooidDomain,
     subdomain: &str,
 ) -> Result<Vec<RelayId>, sqlx::Error> {
-    let mut query = QueryBuilder::new("SELECT id FROM relay WHERE zooid_domain = ");
+    let mut query =
+        QueryBuilder::new("SELECT id FROM relay WHERE gone_at IS NULL AND zooid_domain = ");
     query.push_bind(target.as_str().to_owned());
     query
         .push(" AND subdomain >= ")
@@ -200,7 +202,8 @@ async fn at_host(
     target: &ZooidDomain,
     subdomain: &str,
 ) -> Result<Vec<RelayId>, sqlx::Error> {
-    let mut query = QueryBuilder::new("SELECT id FROM relay WHERE zooid_domain = ");
+    let mut query =
+        QueryBuilder::new("SELECT id FROM relay WHERE gone_at IS NULL AND zooid_domain = ");
     query.push_bind(target.as_str().to_owned());
     query
         .push(" AND subdomain = ")

@@ -18,7 +18,13 @@ use crate::{
 };
 
 /// Tables that hold a row a target, or a row of rollups for each minute of the window that is read.
-const SMALL: [&str; 4] = ["relay_count", "target", "sync_minute", "sync_lag"];
+const SMALL: [&str; 5] = [
+    "relay_count",
+    "tombstone_count",
+    "target",
+    "sync_minute",
+    "sync_lag",
+];
 
 #[derive(Debug, thiserror::Error)]
 enum TestError {

@@ -21,7 +21,7 @@ pub struct DesiredState {
     pub synced_generation: i64,
     /// Workers lost in a row while they held it.
     pub crashes: u32,
-    /// The relay's secret key, sealed with its id as associated data.
+    /// The relay's secret key, sealed with its id as associated data; of a removed one nothing, sealed likewise.
     pub secret: Sealed,
 }
 
@@ -42,6 +42,7 @@ pub async fn desired_states(
              relay.tenant_pubkey,
              relay.zooid_domain,
              relay.schema,
+             relay.removed_at IS NOT NULL AS is_removed,
              relay.status,
              relay.custom_domain_verified,
              relay.secret,
@@ -106,6 +107,7 @@ impl FromRow<'_, SqliteRow> for DesiredState {
                 tenant_pubkey: parsed(row, "tenant_pubkey")?,
                 zooid_domain: parsed(row, "zooid_domain")?,
                 schema: parsed(row, "schema")?,
+                is_removed: row.try_get("is_removed")?,
                 status: parsed(row, "status")?,
                 custom_domain_verified: row.try_get("custom_domain_verified")?,
                 settings: settings(row)?,

@@ -1,13 +1,16 @@
-//! The `relay` table. What is read beside it stands in `read` (for people) and `desired` (for the queue).
+//! The `relay` table. What is read beside it stands in `read` (for people) and `desired` (for the queue), what becomes of
+//! removed relays in `removal`.
 
 mod desired;
 mod read;
+mod removal;
 
 use chrono::{DateTime, Utc};
 
 pub use desired::{DesiredState, bump_generation, desired_states};
-pub use read::RelayFilter;
+pub use read::{Presence, RelayFilter};
 pub(super) use read::{columns, settings_columns};
+pub use removal::{bury, wipe_secret};
 
 use super::{
     FindById as _, Repository, StoreError, Update, activity,
@@ -66,7 +69,7 @@ pub async fn create(
     }
 }
 
-/// How many relays the tenant has.
+/// How many relays the tenant has, those that were removed left aside.
 ///
 /// # Errors
 /// When the database refuses.
@@ -74,7 +77,8 @@ pub async fn count_for_tenant(tx: &mut WriteTx, tenant: &Pubkey) -> Result<u32, 
     sqlx::query_scalar(
         "SELECT count(*)
          FROM relay
-         WHERE tenant_pubkey = $1",
+         WHERE tenant_pubkey = $1
+           AND removed_at IS NULL",
     )
     .bind(tenant.as_hex())
     .fetch_one(&mut *tx)
@@ -132,5 +136,6 @@ fn columns_of(relay: &Relay) -> Vec<Column<'_>> {
         column("blossom_enabled", settings.blossom_enabled),
         column("livekit_enabled", settings.livekit_enabled),
         column("generation", relay.generation.get()),
+        column("removed_at", relay.removed_at),
     ]
 }

@@ -50,6 +50,7 @@ macro_rules! columns {
              relay.stripe_subscription_item_id,
              relay.created_at,
              relay.updated_at,
+             relay.removed_at,
              relay_sync.sync_error,
              relay_sync.synced_generation,
              waiting.run_at AS next_attempt_at,
@@ -90,6 +91,16 @@ impl FindById for Relay {
     }
 }
 
+/// Whether relays are wanted or were removed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Presence {
+    /// Those that are there.
+    #[default]
+    Present,
+    /// Those that an admin removed.
+    Removed,
+}
+
 /// Which relays to list: those that pass every filter given.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RelayFilter {
@@ -103,6 +114,8 @@ pub struct RelayFilter {
     pub sync_state: Option<SyncState>,
     /// On this plan.
     pub plan_id: Option<PlanId>,
+    /// There, or removed.
+    pub presence: Presence,
 }
 
 impl List for Relay {
@@ -149,6 +162,10 @@ impl List for Relay {
             query.push(" AND relay.plan_id = ");
             query.push_bind(plan.as_str());
         }
+        query.push(match filter.presence {
+            Presence::Present => " AND relay.removed_at IS NULL",
+            Presence::Removed => " AND relay.removed_at IS NOT NULL",
+        });
         query.push(order);
         query.push_bind(page.sql_limit());
         query.build_query_as().fetch_all(executor).await
@@ -170,6 +187,7 @@ impl FromRow<'_, SqliteRow> for Relay {
             stripe_subscription_item_id: row.try_get("stripe_subscription_item_id")?,
             created_at: row.try_get("created_at")?,
             updated_at: row.try_get("updated_at")?,
+            removed_at: row.try_get("removed_at")?,
             synced: synced_generation > 0,
             sync_error: row.try_get("sync_error")?,
             synced_generation,

@@ -87,6 +87,7 @@ impl Situation {
                 not_before: Some(NOW + 90_000),
                 blocked_by: Some("other.spaces.example.com".to_owned()),
                 accepted: None,
+                gone_at: None,
             },
             running: Some(job(JobState::Running)),
             waiting: Some(job(JobState::Waiting)),
@@ -136,6 +137,7 @@ fn sync() -> RelaySync {
         host: "mine.spaces.example.com".to_owned(),
         name: String::new(),
         status: RelayStatus::Active,
+        removed_at: None,
         state: SyncState::Retrying,
         sync_error: String::new(),
         generation: 2,
@@ -205,6 +207,7 @@ fn a_retry_says_when_which_and_why() {
         not_before: None,
         blocked_by: None,
         accepted: None,
+        gone_at: None,
     };
     situation.running = None;
     situation.sync.failed_generation = None;
@@ -316,6 +319,23 @@ fn a_relay_in_step_says_whether_it_was_seen_so() {
          name. It was last sent again at 07:59:51 UTC."
     );
     assert_eq!(drifted.since, Some(NOW - 10_000));
+}
+
+#[test]
+fn a_relay_that_was_removed_says_whether_its_names_are_free() {
+    let mut situation = Situation::worst();
+    situation.sync.removed_at = Some(NOW / 1000 - 90);
+    assert_eq!(situation.explain().code, ExplanationCode::Quarantined);
+
+    situation.sync.synced_generation = 2;
+    assert_eq!(situation.explain().code, ExplanationCode::Removed);
+    assert!(situation.explain().sentence.contains("not free yet"));
+
+    situation.marks.gone_at = Some(NOW);
+    assert_eq!(
+        situation.explain().sentence,
+        "Removed: zooid confirmed at 07:59:00 UTC that it has no file of it. Its names are free."
+    );
 }
 
 #[test]

@@ -47,6 +47,16 @@ pub(super) async fn check(tx: &mut WriteTx) -> Outcome {
          FROM relay_count
          WHERE relays <> (SELECT count(*) FROM relay_sync WHERE relay_sync.state = relay_count.state)
          UNION ALL
+         SELECT 'gone while something may bring it back: ' || relay.id
+         FROM relay
+         INNER JOIN relay_sync ON relay_sync.relay_id = relay.id
+         WHERE relay.gone_at IS NOT NULL
+           AND json_extract(relay_sync.accepted, '$.absent') IS NOT 1
+         UNION ALL
+         SELECT 'wrong count of tombstones of ' || target
+         FROM tombstone_count
+         WHERE relays <> (SELECT count(*) FROM relay WHERE gone_at IS NOT NULL)
+         UNION ALL
          SELECT 'wrong count of group ' || id
          FROM failure_group
          WHERE relays <> (SELECT count(*) FROM relay_sync WHERE failure_group_id = failure_group.id)

@@ -12,6 +12,8 @@ pub(super) enum Step {
     Edit(usize),
     /// The owner gives the relay another name, if no other relay has it.
     Rename(usize, usize),
+    /// An admin removes the relay for good.
+    Remove(usize),
     /// A worker fills its free slots.
     Claim(usize, usize),
     /// A held sync ends.
@@ -55,6 +57,7 @@ pub(super) fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         14 => relay.clone().prop_map(Step::Edit),
         4 => (relay.clone(), 0..RELAYS + 1).prop_map(|(relay, name)| Step::Rename(relay, name)),
+        1 => relay.clone().prop_map(Step::Remove),
         24 => (worker.clone(), 1..4_usize).prop_map(|(worker, slots)| Step::Claim(worker, slots)),
         30 => (0..100_usize, ending()).prop_map(|(held, ending)| Step::End(held, ending)),
         5 => worker.prop_map(Step::Silence),

@@ -7,7 +7,7 @@ use super::{
     *,
 };
 use crate::{
-    domain::{BulkFilter, RelayAction, Taken},
+    domain::{ABSENT, BulkFilter, RelayAction, Taken},
     queue::{circuit, liveness::Observer, operator, probe, reconcile, settle::settle},
 };
 
@@ -35,7 +35,8 @@ struct LateCall {
 struct Sent {
     relay: RelayId,
     generation: i64,
-    host: String,
+    /// `None` to have the relay's file removed.
+    host: Option<String>,
 }
 
 impl From<&ClaimedSync> for Sent {
@@ -43,7 +44,7 @@ impl From<&ClaimedSync> for Sent {
         Self {
             relay: sync.desired.id.clone(),
             generation: sync.desired.generation.get(),
-            host: sync.desired.host(),
+            host: (!sync.desired.is_removed).then(|| sync.desired.host()),
         }
     }
 }
@@ -78,6 +79,7 @@ impl World {
         match step {
             Step::Edit(relay) => edit(tx, now, &relay_id(relay)).await?,
             Step::Rename(relay, name) => self.rename(tx, relay, name).await?,
+            Step::Remove(relay) => self.remove(tx, relay).await?,
             Step::Claim(worker, slots) => self.claim(tx, worker, slots).await?,
             Step::End(held, ending) => self.end(tx, held, ending).await?,
             Step::Silence(worker) => self.silence(tx, worker).await?,
@@ -130,6 +132,10 @@ impl World {
 
     /// zooid carries a call out, unless another relay has the host.
     fn land(&mut self, sent: Sent) -> bool {
+        if sent.host.is_none() {
+            self.zooid.remove(&sent.relay);
+            return true;
+        }
         let taken = self
             .zooid
             .values()
@@ -141,12 +147,27 @@ impl World {
     }
 
     async fn rename(&mut self, tx: &mut WriteTx, relay: usize, name: usize) -> Outcome {
-        let renamed = sqlx::query("UPDATE OR IGNORE relay SET subdomain = 'r' || $2 WHERE id = $1")
-            .bind(relay_id(relay).as_str())
-            .bind(i64::try_from(name).unwrap())
-            .execute(&mut *tx)
-            .await?;
+        let renamed = sqlx::query(
+            "UPDATE OR IGNORE relay SET subdomain = 'r' || $2 WHERE id = $1 AND removed_at IS NULL",
+        )
+        .bind(relay_id(relay).as_str())
+        .bind(i64::try_from(name).unwrap())
+        .execute(&mut *tx)
+        .await?;
         if renamed.rows_affected() > 0 {
+            edit(tx, at(self.now), &relay_id(relay)).await?;
+        }
+        Ok(())
+    }
+
+    async fn remove(&mut self, tx: &mut WriteTx, relay: usize) -> Outcome {
+        let removed =
+            sqlx::query("UPDATE relay SET removed_at = $2 WHERE id = $1 AND removed_at IS NULL")
+                .bind(relay_id(relay).as_str())
+                .bind(at(self.now).timestamp())
+                .execute(&mut *tx)
+                .await?;
+        if removed.rows_affected() > 0 {
             edit(tx, at(self.now), &relay_id(relay)).await?;
         }
         Ok(())
@@ -324,7 +345,9 @@ impl World {
     /// Every relay is in zooid as its owner wants it, or says by name why not.
     pub(super) async fn check_converged(&self, tx: &mut WriteTx) -> Outcome {
         let rows: Vec<AtRest> = sqlx::query_as(
-            "SELECT relay_id, state, desired_generation, failure_kind, blocked_by FROM relay_sync",
+            "SELECT relay_id, state, desired_generation, failure_kind, blocked_by, removed_at, gone_at
+             FROM relay_sync
+             INNER JOIN relay ON relay.id = relay_sync.relay_id",
         )
         .fetch_all(&mut *tx)
         .await?;
@@ -335,14 +358,19 @@ impl World {
                 desired_generation: desired,
                 failure_kind: kind,
                 blocked_by,
+                removed_at,
+                gone_at,
             } = row;
             match state.as_str() {
                 "synced" => {
-                    let zooid = &self.zooid[&relay.parse::<RelayId>().unwrap()];
+                    let zooid = self.zooid.get(&relay.parse::<RelayId>().unwrap());
+                    let wanted = removed_at.is_none().then_some(desired);
                     assert_eq!(
-                        zooid.generation, desired,
-                        "zooid has an old state of {relay}"
+                        zooid.map(|sent| sent.generation),
+                        wanted,
+                        "zooid has another state of {relay}"
                     );
+                    assert_eq!(removed_at.is_some(), gone_at.is_some(), "names of {relay}");
                 }
                 "failed" => assert!(kind.is_some(), "{relay} failed for no reason"),
                 // Whom it waits for was given up: an operator has to decide.
@@ -362,14 +390,22 @@ struct AtRest {
     desired_generation: i64,
     failure_kind: Option<String>,
     blocked_by: Option<String>,
+    removed_at: Option<i64>,
+    gone_at: Option<i64>,
 }
 
-/// zooid took what was sent; what is remembered of it is the host.
+/// zooid took what was sent; what is remembered of it is the host, or that there is none.
 fn accepted_as(sync: &ClaimedSync) -> Finished {
+    let (verb, body) = if sync.desired.is_removed {
+        (Verb::Delete, ABSENT.to_owned())
+    } else {
+        let body = serde_json::json!({ "host": sync.desired.host() });
+        (Verb::Patch, body.to_string())
+    };
     let report = SyncReport {
-        verb: Some(Verb::Patch),
+        verb: Some(verb),
         status: Some(200),
-        result: Ok(serde_json::json!({ "host": sync.desired.host() }).to_string()),
+        result: Ok(body),
     };
     Finished::new(sync, End::Reported(report))
 }
