@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use shared::{
     clock::SharedClock,
+    command::{Command, Context, Entropy},
     config::{Verify, WorkerConfig},
     db::{Db, SqlError, WriteError, WriteTx},
     domain::{Malformed, WorkerId, ZooidDomain},
@@ -18,7 +19,8 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
 use crate::{
-    MaintenanceConfig, RunConfig, RunningWorker, keep_going::keep_going, observer::Observer,
+    MaintenanceConfig, RunConfig, RunningWorker, domains::Domains, keep_going::keep_going,
+    observer::Observer,
     prober::Prober, settings::Settings, start, sync, zooids::Zooids,
 };
 
@@ -87,6 +89,17 @@ pub async fn start_configured(
             .instrument(span.clone()),
         );
     }
+    let custom_domains = look_ups(&db, &clock, config);
+    let looking_up = stop.clone();
+    tokio::spawn(
+        async move {
+            keep_going("the look-up of custom domains", || {
+                custom_domains.clone().run(looking_up.clone())
+            })
+            .await;
+        }
+        .instrument(span.clone()),
+    );
     let settings = Settings {
         db,
         clock,
@@ -118,6 +131,23 @@ async fn announce(db: &Db, clock: &SharedClock, config: &WorkerConfig) -> Result
     let now = clock.now();
     db.write(async move |tx: &mut WriteTx| Ok(probe::announce(tx, now, &targets).await?))
         .await
+}
+
+/// What it looks custom domains up with.
+fn look_ups(db: &Db, clock: &SharedClock, config: &WorkerConfig) -> Domains {
+    let context = Context {
+        clock: clock.clone(),
+        sealer: config.sealer.clone(),
+        entropy: Entropy::from_system(),
+        max_attempts: config.retry.max_attempts,
+    };
+    Domains {
+        db: db.clone(),
+        clock: clock.clone(),
+        command: Command::new(db.clone(), context),
+        resolvers: config.domains.resolvers.clone(),
+        check_every: config.domains.check_every,
+    }
 }
 
 /// Whose jobs it takes.

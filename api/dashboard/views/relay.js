@@ -32,7 +32,12 @@ export function Relay({ id }) {
               <${Attempts} attempts=${data.attempts} />
             </div>
             <div class="column">
-              <${Facts} sync=${data.sync} job=${data.job} observation=${data.observation} />
+              <${Facts}
+                sync=${data.sync}
+                job=${data.job}
+                observation=${data.observation}
+                customDomain=${data.custom_domain}
+              />
               <${Timeline} events=${data.timeline} />
             </div>
           </div>
@@ -103,7 +108,7 @@ function Seen({ sync, observation }) {
   `;
 }
 
-function Facts({ sync, job, observation }) {
+function Facts({ sync, job, observation, customDomain }) {
   return html`
     <section class="card" aria-labelledby="facts-title">
       <h2 id="facts-title">Now</h2>
@@ -113,6 +118,7 @@ function Facts({ sync, job, observation }) {
         ${sync.attempts !== null && html`<div><dt>Attempt</dt><dd>${sync.attempts} of ${sync.max_attempts}</dd></div>`}
         ${sync.next_attempt_at !== null && html`<div><dt>Next try</dt><dd><${Due} at=${sync.next_attempt_at * 1000} /></dd></div>`}
         ${sync.out_of_step_since !== null && html`<div><dt>Not in step</dt><dd><${Since} at=${sync.out_of_step_since} /></dd></div>`}
+        ${customDomain && html`<div><dt>Custom domain</dt><dd>${customDomain.sentence}</dd></div>`}
         <div><dt>Target</dt><dd><a href="/dashboard/targets">${sync.zooid_domain}</a></dd></div>
         <div><dt>Tenant</dt><dd><${Id} id=${sync.tenant_pubkey} what="tenant's key" /></dd></div>
         <div><dt>Relay</dt><dd><${Id} id=${sync.relay_id} what="relay's id" whole /></dd></div>

@@ -9,6 +9,7 @@ mod command_removal;
 mod command_rotate;
 mod command_secrets;
 mod command_tenant;
+mod custom_domain;
 mod fixture;
 mod operator_bulk;
 mod operator_hold;

@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::{
-    DiffRow, Explanation, TimelineEvent, Viewpoint,
+    CustomDomainReport, DiffRow, Explanation, TimelineEvent, Viewpoint, custom_domain,
     diff::diff,
     evidence,
     explanation::{Facts, explain},
@@ -26,6 +26,7 @@ use crate::{
             observation::{self, Observed},
             target::{self, queue_paused_at},
         },
+        relay_domain,
         relay_sync::{self, RelaySync},
     },
     zooid::Preview,
@@ -41,6 +42,8 @@ pub struct RelayReport {
     pub sync: RelaySync,
     /// Why.
     pub explanation: Explanation,
+    /// Its custom domain; `None` when it has none.
+    pub custom_domain: Option<CustomDomainReport>,
     /// The job that runs, or else the one that waits.
     pub job: Option<Job>,
     /// What happened, the oldest first.
@@ -132,6 +135,14 @@ impl Query {
             .await?
             .items;
 
+        let row = relay_domain::find(snapshot.connection(), id).await?;
+        let custom_domain = relay
+            .settings
+            .custom_domain
+            .as_ref()
+            .zip(row)
+            .map(|(domain, row)| custom_domain::report(view.now_ms(), &relay, domain, row));
+
         let mut desired = DesiredRelay::from(&relay);
         desired.has_other_key = observation
             .as_ref()
@@ -151,6 +162,7 @@ impl Query {
             sync,
             explanation,
             observation,
+            custom_domain,
             attempts,
             activity,
             actions,
