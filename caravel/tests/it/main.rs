@@ -23,5 +23,6 @@ mod process;
 mod repair;
 mod retry;
 mod rotation;
+mod seed;
 mod story;
 mod wait;
