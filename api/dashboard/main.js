@@ -15,6 +15,7 @@ import { Header, PAGES, togglePause } from "./parts/header.js";
 import { Empty, Loading } from "./parts/notice.js";
 import { Toasts } from "./parts/toast.js";
 import { Audit } from "./views/audit.js";
+import { History } from "./views/history.js";
 import { Overview } from "./views/overview.js";
 import { Relay } from "./views/relay.js";
 import { SignIn } from "./views/sign-in.js";
@@ -44,6 +45,7 @@ function view(path) {
   const views = {
     "/dashboard": Overview,
     "/dashboard/syncs": Syncs,
+    "/dashboard/attempts": History,
     "/dashboard/targets": Targets,
     "/dashboard/audit": Audit,
   };

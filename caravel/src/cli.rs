@@ -51,17 +51,21 @@ pub enum Command {
     /// Print a link that signs in at the dashboard, once
     #[command(name = "login-link", long_about = LOGIN_LINK)]
     LoginLink(LoginLinkArgs),
+    /// Fill a database with an invented fleet and its history
+    #[command(long_about = SEED)]
+    Seed(SeedArgs),
 }
 
 const DEMO: &str = "\
 Shows everything at work, with nothing to configure.
 
-Runs the API, a worker and a stand-in for zooid in this process, on an embedded SQLite database. Three tenants sign in \
-and create twelve relays over HTTP, with real signatures. Then things go wrong, on purpose: an answer is lost, zooid \
-is overloaded, hangs, and has a file of its own in the way. Each line says when something happened, to which relay, and \
-how many relays are in step.
+Runs the API, a worker and two stand-ins for zooid in this process, on an embedded SQLite database. Three tenants sign in \
+and create thirteen relays over HTTP, with real signatures. Then things go wrong, on purpose: an answer is lost, a zooid \
+goes down and comes back, is overloaded, hangs, has a file of its own in the way, and a stored key is damaged, so that a \
+relay ends in quarantine. Each line says when something happened, to which relay, and how many relays are in step.
 
-The stand-in has a port of its own for faults: break it yourself and watch. Ctrl-C drains and says what was done.";
+It prints a link to the dashboard that signs in. The stand-ins have ports of their own for faults: break them yourself and \
+watch. Ctrl-C drains and says what was done.";
 
 const SERVE: &str = "\
 Serves the API and runs a worker, in one process on one database. Enough for one host; further `caravel worker` \
@@ -99,6 +103,15 @@ Prints a link that signs in at the dashboard without a Nostr extension. It works
 
 Takes the configuration of the API, in the same places: it writes to its database, and the link begins with SERVER_URL. \
 Whoever opens it acts as the first of SERVER_ADMIN_PUBKEYS, unless another key is named that has a role.";
+
+const SEED: &str = "\
+Fills the configured database with an invented fleet and fourteen days of its history, to look at the dashboard with, or \
+to measure it: tenants, relays in every state, attempts with their failures, the log, counts and charts.
+
+The same seed gives the same fleet, with times that end at the present. Nothing is ever sent for it: its domains end in \
+.seed.example, which no worker serves. Needs DATABASE_URL and CARAVEL_SECRETS_KEY; makes the database if there is none.
+
+  DATABASE_URL=sqlite://data/seed.db caravel seed --relays 100000 --attempts 1000000";
 
 /// How to show everything at work.
 #[derive(Args)]
@@ -156,6 +169,23 @@ pub struct LoginLinkArgs {
     /// As whom: an admin's or a reader's public key, as hex or npub
     #[arg(value_name = "PUBKEY")]
     pub pubkey: Option<Pubkey>,
+}
+
+/// What to fill a database with.
+#[derive(Args)]
+pub struct SeedArgs {
+    /// How many relays
+    #[arg(long, default_value_t = 1000)]
+    pub relays: usize,
+    /// How many attempts, of all of them together
+    #[arg(long, default_value_t = 10_000)]
+    pub attempts: usize,
+    /// What makes another fleet of the same size
+    #[arg(long, value_name = "NUMBER", default_value_t = 1)]
+    pub seed: u64,
+    /// Add to the relays that are there already
+    #[arg(long)]
+    pub add: bool,
 }
 
 fn speed(text: &str) -> Result<f64, String> {

@@ -27,25 +27,26 @@ pub async fn run(config: ApiConfig, arguments: LoginLinkArgs) -> anyhow::Result<
         SessionScope::Configured
     };
     let db = Db::join(DatabaseOptions::new(&config.database, Role::Interactive)).await?;
+    let link = make(&db, &config, LoginLink { pubkey, scope }).await?;
+    db.close().await;
+    writeln!(io::stdout(), "{link}")?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Makes a link. Answers its URL.
+pub async fn make(db: &Db, config: &ApiConfig, link: LoginLink) -> anyhow::Result<String> {
     let context = Context {
         clock: Arc::new(SystemClock),
         sealer: config.sealer.clone(),
         entropy: Entropy::from_system(),
         max_attempts: config.retry.max_attempts,
     };
-    let command = Command::new(db.clone(), context);
-    let token = command
-        .create_login_link(LoginLink { pubkey, scope })
+    let token = Command::new(db.clone(), context)
+        .create_login_link(link)
         .await?;
-    db.close().await;
     let base = config.server.url.as_str().trim_end_matches('/');
     // After the # it is sent to nobody, and stands in no log.
-    writeln!(
-        io::stdout(),
-        "{base}/dashboard/login#token={}",
-        token.expose()
-    )?;
-    Ok(ExitCode::SUCCESS)
+    Ok(format!("{base}/dashboard/login#token={}", token.expose()))
 }
 
 /// Whom the link signs in: the first admin, unless somebody is named. It must be somebody who has a role.

@@ -5,12 +5,13 @@ mod demo;
 mod keys;
 mod login_link;
 mod operator;
+mod seed;
 mod serve;
 
 use std::process::ExitCode;
 
 use clap::Parser as _;
-use shared::config::{ApiConfig, ServeConfig, WorkerConfig};
+use shared::config::{ActingConfig, ApiConfig, ServeConfig, WorkerConfig};
 use shared::program;
 
 use cli::{Cli, Command};
@@ -26,6 +27,9 @@ fn main() -> anyhow::Result<ExitCode> {
         Command::Keygen(arguments) => keys::generate(&arguments),
         Command::LoginLink(arguments) => {
             program::run(ApiConfig::load, |config| login_link::run(config, arguments))
+        }
+        Command::Seed(arguments) => {
+            program::run(ActingConfig::load, |config| seed::run(config, arguments))
         }
     }
 }

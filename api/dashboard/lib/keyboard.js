@@ -33,7 +33,7 @@ export const KEYS = [
   ["r", "Retry the row, or the relay that is open"],
   ["x", "Select the row"],
   ["p", "Pause what arrives live, or let it go on"],
-  ["1 to 4", "Overview, syncs, workers and targets, audit"],
+  ["1 to 5", "Overview, syncs, attempts, workers and targets, audit"],
   ["Esc", "Leave the search, clear the selection, close a dialog"],
   ["?", "This help"],
 ];
@@ -73,6 +73,7 @@ export function startKeyboard({ go, togglePause, escape }) {
     2: () => go(1),
     3: () => go(2),
     4: () => go(3),
+    5: () => go(4),
   };
   document.addEventListener("keydown", (event) => {
     if (event.defaultPrevented || event.metaKey || event.ctrlKey || event.altKey) return;

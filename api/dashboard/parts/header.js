@@ -17,6 +17,7 @@ import { Icon } from "./icon.js";
 export const PAGES = [
   ["/dashboard", "Overview"],
   ["/dashboard/syncs", "Syncs"],
+  ["/dashboard/attempts", "Attempts"],
   ["/dashboard/targets", "Workers and targets"],
   ["/dashboard/audit", "Audit"],
 ];

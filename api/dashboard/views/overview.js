@@ -20,6 +20,7 @@ const SPANS = [
   [720, "12 h"],
   [1440, "24 h"],
   [10_080, "7 d"],
+  [20_160, "14 d"],
 ];
 // As many points as a chart of this size can show.
 const POINTS = 180;
@@ -174,7 +175,7 @@ function Charts({ target, minutes }) {
 
 function Drawn({ data, onRange }) {
   const { points, step_minutes: step } = data;
-  const per = step === 1 ? "a minute" : `in ${step} minutes`;
+  const per = { 1: "a minute", 60: "an hour" }[step] ?? `in ${step % 60 === 0 ? many(step / 60, "hour") : many(step, "minute")}`;
   const times = useMemo(() => points.map(({ at }) => at / 1000), [points]);
   const jobs = useMemo(() => [times, points.map((point) => point.accepted), points.map((point) => point.failed + point.lost)], [points]);
   const lag = useMemo(() => [times, ...["lag_p50_ms", "lag_p95_ms", "lag_p99_ms"].map((name) => points.map((point) => point[name]))], [points]);

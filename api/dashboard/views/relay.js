@@ -29,7 +29,7 @@ export function Relay({ id }) {
           <${Explanation} data=${data} />
           <div class="halves">
             <div class="column">
-              <${Attempts} attempts=${data.attempts} />
+              <${Attempts} attempts=${data.attempts} relay=${id} />
             </div>
             <div class="column">
               <${Facts}

@@ -4,6 +4,7 @@ import { html } from "../vendor/htm/standalone.module.js";
 import { act } from "../lib/actions.js";
 import { many, shortened } from "../lib/format.js";
 import { useQuery } from "../lib/query.js";
+import { href } from "../lib/router.js";
 import { useTitle } from "../lib/title.js";
 import { ActionButton } from "../parts/button.js";
 import { Icon } from "../parts/icon.js";
@@ -95,6 +96,7 @@ function Worker({ worker }) {
         ${!worker.alive && worker.dead_at === null && html`stopped <${Time} at=${worker.stopped_at} />`}
       </span>
       ${worker.alive && html`<span><${Slots} worker=${worker} /></span>`}
+      <a href=${href("/dashboard/attempts", { worker: worker.id })} aria-label=${`Attempts of worker ${worker.id}`}>Attempts</a>
       ${worker.running.length > 0 &&
       html`
         <ul class="running">

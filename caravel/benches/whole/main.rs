@@ -16,12 +16,15 @@ mod fixture;
 mod held;
 mod idle;
 mod noop_worker;
+mod pages;
 mod pickup;
 mod stats;
 mod stock;
 
 /// The sections, in the order they run.
-const SECTIONS: [&str; 6] = ["pickup", "drain", "creates", "fairness", "held", "idle"];
+const SECTIONS: [&str; 7] = [
+    "pickup", "drain", "creates", "fairness", "held", "idle", "pages",
+];
 
 fn main() {
     let arguments: Vec<String> = std::env::args()
@@ -61,6 +64,7 @@ fn main() {
             "fairness" => runtime.block_on(fairness::run()),
             "held" => runtime.block_on(held::run()),
             "idle" => runtime.block_on(idle::run()),
+            "pages" => runtime.block_on(pages::run()),
             other => unreachable!("{other} has no benchmark"),
         }
     }

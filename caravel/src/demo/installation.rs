@@ -30,8 +30,10 @@ pub struct Installation {
     pub folder: Folder,
     /// Who signs.
     pub keys: Keyring,
-    /// The stand-in.
+    /// The stand-in for the zooid that serves most relays.
     pub zooid: ZooidSim,
+    /// The stand-in for a second one, which goes down now and then.
+    pub annex: ZooidSim,
     /// Where the API will listen.
     pub listener: TcpListener,
     /// The URL of that.
@@ -43,19 +45,17 @@ impl Installation {
     pub async fn start(arguments: &DemoArgs) -> anyhow::Result<Self> {
         let folder = Folder::open(arguments.data.as_deref())?;
         let found = Keyring::read(folder.path())?;
-        let zooid = ZooidSim::start(SimConfig {
-            // Relays have the port in their host names, so it stays the same.
-            port: found.as_ref().map_or(0, |keys| keys.zooid_port),
-            admin_port: Some(0),
-            ..SimConfig::new(folder.path().join("zooid"))
-        })
-        .await
-        .context("start the stand-in for zooid")?;
+        // Relays have the ports in their host names, so they stay the same.
+        let ports = found.as_ref().map_or((0, 0), Keyring::ports);
+        let zooid = start_zooid(folder.path().join("zooid"), ports.0).await?;
+        let annex = start_zooid(folder.path().join("annex"), ports.1).await?;
         let keys = match found {
             Some(keys) => keys,
-            None => Keyring::create(folder.path(), zooid.addr().port())?,
+            None => Keyring::create(folder.path(), zooid.addr().port(), annex.addr().port())?,
         };
-        zooid.whitelist([keys.signing()?.public_key().to_hex()]);
+        let signer = keys.signing()?.public_key().to_hex();
+        zooid.whitelist([signer.clone()]);
+        annex.whitelist([signer]);
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, arguments.port))
             .await
             .with_context(|| format!("listen on port {}", arguments.port))?;
@@ -64,6 +64,7 @@ impl Installation {
             folder,
             keys,
             zooid,
+            annex,
             listener,
             api_url,
         })
@@ -72,13 +73,17 @@ impl Installation {
     /// The variables that `caravel serve` would be started with.
     pub fn variables(&self, log: &str) -> Vec<(&'static str, String)> {
         let database = self.folder.path().join("caravel.db");
+        let targets = [
+            (self.keys.relay_domain(), &self.zooid),
+            (self.keys.annex_domain(), &self.annex),
+        ];
+        let targets = targets.map(|(domain, zooid)| format!("{domain}={}", zooid.api_url()));
         vec![
             ("DATABASE_URL", format!("sqlite://{}", database.display())),
             ("SERVER_URL", self.api_url.clone()),
             ("SERVER_ADMIN_PUBKEYS", self.keys.admin.public.clone()),
-            ("RELAY_DOMAIN", self.keys.relay_domain()),
             ("CARAVEL_SECRETS_KEY", self.keys.secrets_key.clone()),
-            ("ZOOID_API_URL", self.zooid.api_url()),
+            ("ZOOID_TARGETS", targets.join(",")),
             ("ZOOID_API_SECRET", self.keys.signing.secret.clone()),
             // Shorter than an operator would choose, because somebody watches.
             ("ZOOID_TIMEOUT_MS", "1500".to_owned()),
@@ -86,6 +91,17 @@ impl Installation {
             ("RUST_LOG", log.to_owned()),
         ]
     }
+}
+
+/// On this port, or on a free one for 0.
+async fn start_zooid(folder: PathBuf, port: u16) -> anyhow::Result<ZooidSim> {
+    ZooidSim::start(SimConfig {
+        port,
+        admin_port: Some(0),
+        ..SimConfig::new(folder)
+    })
+    .await
+    .context("start a stand-in for zooid")
 }
 
 /// Where a demo keeps everything.
@@ -138,6 +154,7 @@ impl Folder {
 #[derive(Serialize, Deserialize)]
 pub struct Keyring {
     zooid_port: u16,
+    annex_port: u16,
     secrets_key: String,
     signing: KeyPair,
     admin: KeyPair,
@@ -178,9 +195,10 @@ impl Keyring {
         }
     }
 
-    fn create(folder: &Path, zooid_port: u16) -> anyhow::Result<Self> {
+    fn create(folder: &Path, zooid_port: u16, annex_port: u16) -> anyhow::Result<Self> {
         let keys = Self {
             zooid_port,
+            annex_port,
             secrets_key: secrets_key(),
             signing: KeyPair::generate(),
             admin: KeyPair::generate(),
@@ -221,8 +239,17 @@ impl Keyring {
             .collect()
     }
 
-    /// What the relays are subdomains of. Names under `localhost` lead here without any DNS (RFC 6761).
+    fn ports(&self) -> (u16, u16) {
+        (self.zooid_port, self.annex_port)
+    }
+
+    /// What most relays are subdomains of. Names under `localhost` lead here without any DNS (RFC 6761).
     pub fn relay_domain(&self) -> String {
         format!("localhost:{}", self.zooid_port)
+    }
+
+    /// The same for the relays of the second zooid.
+    pub fn annex_domain(&self) -> String {
+        format!("localhost:{}", self.annex_port)
     }
 }

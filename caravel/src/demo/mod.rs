@@ -1,19 +1,23 @@
 //! `caravel demo`: everything at work in one process, with a story of things that go wrong and come right.
 //!
-//! Invariant: nothing here takes a short cut. Tenants call the API over HTTP with real signatures, and API and worker
-//! are started exactly as `caravel serve` starts them, from variables that the demo makes up.
+//! Invariant: nothing here takes a short cut. Tenants and the operator call the API over HTTP with real signatures, and
+//! API and worker are started exactly as `caravel serve` starts them, from variables that the demo makes up. What the demo
+//! breaks by hand, it breaks where it says so.
 
 mod installation;
 mod reporter;
 mod screen;
 mod stage;
 mod story;
+mod trouble;
 
 use std::process::ExitCode;
 
 use anyhow::Context as _;
 use shared::{
     config::{ServeConfig, Source},
+    domain::SessionScope,
+    repositories::dashboard_session::LoginLink,
     signals::{EXIT_INTERRUPTED, Interrupted, StopSignals},
     telemetry,
 };
@@ -21,11 +25,12 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     cli::DemoArgs,
+    login_link,
     serve::{Caravel, exit_code},
 };
 use installation::Installation;
 use reporter::Reporter;
-use stage::Stage;
+use stage::{Stage, Zooids};
 
 /// Runs the demo until a signal, or until the story has ended with `--once`.
 pub async fn run(arguments: DemoArgs) -> anyhow::Result<ExitCode> {
@@ -49,6 +54,7 @@ async fn show(arguments: DemoArgs, stop: CancellationToken) -> anyhow::Result<Ex
         folder,
         keys,
         zooid,
+        annex,
         listener,
         api_url,
     } = installation;
@@ -56,8 +62,14 @@ async fn show(arguments: DemoArgs, stop: CancellationToken) -> anyhow::Result<Ex
     let caravel = Caravel::start(&config, listener, stop.clone()).await?;
     let db = caravel.db.clone();
     let reporter = Reporter::start(&db, keys.names()).await?;
-    let stage = Stage::new(api_url, keys, zooid, &db, reporter.reported.clone())?;
-    stage.introduce(db.path())?;
+    let operator = LoginLink {
+        pubkey: keys.admin()?.public_key().try_into()?,
+        scope: SessionScope::Configured,
+    };
+    let dashboard = login_link::make(&db, &config.api, operator).await?;
+    let zooids = Zooids { zooid, annex };
+    let stage = Stage::new(api_url, keys, zooids, &db, reporter.reported.clone())?;
+    stage.introduce(&dashboard)?;
     let told = tokio::select! {
         biased;
         // A call of the story's that is cut off by the stop is no failure of the story.

@@ -1,6 +1,6 @@
 //! What the story is played on: people who call the API, and the stand-in for zooid.
 
-use std::{path::Path, time::Duration};
+use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use nostr::{key::Keys, nips::nip19::ToBech32 as _};
@@ -13,7 +13,7 @@ use serde_json::Value;
 use shared::{
     clock::SystemClock,
     db::Db,
-    domain::Relay,
+    domain::{Relay, SyncState},
     query::Query,
     repositories::{Pagination, relay::RelayFilter},
     zooid::nip98,
@@ -39,14 +39,26 @@ pub struct SampleRelay {
     pub subdomain: String,
     /// Whose it is: a public key.
     pub tenant_pubkey: String,
+    /// Where it stands.
+    pub sync_state: String,
+}
+
+/// The stand-ins.
+pub struct Zooids {
+    /// Serves most relays.
+    pub zooid: ZooidSim,
+    /// Serves some, and goes down now and then.
+    pub annex: ZooidSim,
 }
 
 /// The API as its clients see it, and what stands behind it.
 pub struct Stage {
-    /// The stand-in.
-    pub zooid: ZooidSim,
+    /// The stand-ins.
+    pub zooids: Zooids,
     /// Everybody's keys.
     pub keys: Keyring,
+    /// The database, for what is broken by hand.
+    pub db: Db,
     http: Client,
     api_url: String,
     query: Query,
@@ -58,7 +70,7 @@ impl Stage {
     pub fn new(
         api_url: String,
         keys: Keyring,
-        zooid: ZooidSim,
+        zooids: Zooids,
         db: &Db,
         reported: watch::Receiver<Relays>,
     ) -> anyhow::Result<Self> {
@@ -68,38 +80,46 @@ impl Stage {
             .build()
             .context("set up an http client")?;
         Ok(Self {
-            zooid,
+            zooids,
             keys,
             http,
             api_url,
             query: Query::new(db),
+            db: db.clone(),
             reported,
         })
     }
 
-    /// Ends the stand-in.
+    /// Ends the stand-ins.
     pub async fn close(self) {
-        self.zooid.shutdown().await;
+        self.zooids.zooid.shutdown().await;
+        self.zooids.annex.shutdown().await;
     }
 
-    /// Says where everything is and what can be tried.
-    pub fn introduce(&self, database: &Path) -> anyhow::Result<()> {
-        let Self { api_url, zooid, .. } = self;
+    /// Says where everything is and what can be tried; `dashboard` is a link that signs in there.
+    pub fn introduce(&self, dashboard: &str) -> anyhow::Result<()> {
+        let Self {
+            api_url, zooids, ..
+        } = self;
         let admin = self.keys.admin()?;
         let session = nip98::authorization(&SystemClock, &admin, api_url, None, None)?;
         let program = std::env::current_exe().context("find this program")?;
-        let faults = zooid
-            .admin_addr()
-            .context("the stand-in has no fault port")?;
+        let faults =
+            |zooid: &ZooidSim| zooid.admin_addr().context("the stand-in has no fault port");
         screen::heading("Caravel demo")?;
         screen::line(&format!("  API        {api_url}"))?;
-        screen::line(&format!(
-            "  zooid-sim  {}, faults at http://{faults}",
-            zooid.api_url()
-        ))?;
-        screen::line(&format!("  database   {}", database.display()))?;
+        for (name, zooid) in [("zooid-sim", &zooids.zooid), ("another", &zooids.annex)] {
+            screen::line(&format!(
+                "  {name:10} {}, faults at http://{}",
+                zooid.api_url(),
+                faults(zooid)?
+            ))?;
+        }
+        screen::line(&format!("  database   {}", self.db.path().display()))?;
         screen::line(&format!("  admin      {}", admin.public_key().to_bech32()?))?;
         screen::line(&format!("             {}", admin.secret_key().to_bech32()?))?;
+        screen::heading("Look at the dashboard (the link signs in once, within ten minutes)")?;
+        screen::line(&format!("  {dashboard}"))?;
         screen::heading("List all relays as the admin (the header is good for 15 minutes)")?;
         screen::line(&format!(
             "  curl -s -H 'Authorization: {session}' {api_url}/relays"
@@ -117,22 +137,23 @@ impl Stage {
         ))?;
         screen::heading("Let the next three calls to zooid fail")?;
         screen::line(&format!(
-            "  curl -s http://{faults}/faults --json '{{\"span\": {{\"calls\": 3}}, \"effect\": {{\"answer\": {{\"status\": 503}}}}}}'"
+            "  curl -s http://{}/faults --json '{{\"span\": {{\"calls\": 3}}, \"effect\": {{\"answer\": {{\"status\": 503}}}}}}'",
+            faults(&zooids.zooid)?
         ))?;
         screen::line("")?;
         Ok(())
     }
 
-    /// Calls the API as a tenant.
+    /// Calls the API as whoever has these keys.
     pub async fn call(
         &self,
-        tenant: &Keys,
+        keys: &Keys,
         method: Method,
         path: &str,
         body: Option<Value>,
     ) -> anyhow::Result<Value> {
         let url = format!("{}{path}", self.api_url);
-        self.send(tenant, method, &url, body).await
+        self.send(keys, method, &url, body).await
     }
 
     /// The keys of the relay's owner.
@@ -146,15 +167,23 @@ impl Stage {
 
     /// How many calls zooid had for the relay.
     pub fn calls(&self, relay: &str) -> usize {
-        let record = self.zooid.record(relay);
+        let record = self.zooids.zooid.record(relay);
         record.calls.len() + usize::try_from(record.forgotten).unwrap_or(usize::MAX)
     }
 
     /// Creates a relay in zooid behind Caravel's back, with a key that zooid knows.
     pub async fn squat(&self, id: &str, config: Value) -> anyhow::Result<()> {
-        let url = format!("{}/relay/{id}", self.zooid.api_url());
+        let url = format!("{}/relay/{id}", self.zooids.zooid.api_url());
         let keys = self.keys.signing()?;
         self.send(&keys, Method::POST, &url, Some(config)).await?;
+        Ok(())
+    }
+
+    /// Removes it again.
+    pub async fn remove(&self, id: &str) -> anyhow::Result<()> {
+        let url = format!("{}/relay/{id}", self.zooids.zooid.api_url());
+        let keys = self.keys.signing()?;
+        self.send(&keys, Method::DELETE, &url, None).await?;
         Ok(())
     }
 
@@ -202,6 +231,16 @@ impl Stage {
 
     /// Waits until zooid has the newest settings of every relay, and that has been reported.
     pub async fn in_step(&self) -> anyhow::Result<()> {
+        self.until_in_step(|_| true).await
+    }
+
+    /// The same for one relay.
+    pub async fn relay_in_step(&self, relay: &SampleRelay) -> anyhow::Result<()> {
+        self.until_in_step(|other| other.id.as_str() == relay.id)
+            .await
+    }
+
+    async fn until_in_step(&self, concerns: impl Fn(&Relay) -> bool) -> anyhow::Result<()> {
         let mut reported = self.reported.clone();
         loop {
             let seen = reported.borrow_and_update().clone();
@@ -214,7 +253,11 @@ impl Stage {
                 let seen = seen.get(&relay.id);
                 seen.is_some_and(|seen| is_in_step(seen) && seen.generation == relay.generation)
             };
-            if relays.iter().all(is_reported) {
+            if relays
+                .iter()
+                .filter(|relay| concerns(relay))
+                .all(is_reported)
+            {
                 return Ok(());
             }
             reported.changed().await.context("wait for a report")?;
@@ -222,11 +265,26 @@ impl Stage {
     }
 
     /// Waits until a failure of the relay has been reported.
-    pub async fn failed(&self, relay: &str) -> anyhow::Result<()> {
-        let has_failed = |other: &Relay| other.id.as_str() == relay && !other.sync_error.is_empty();
+    pub async fn failed(&self, relay: &SampleRelay) -> anyhow::Result<()> {
+        self.until_reported(relay, |seen| !seen.sync_error.is_empty())
+            .await
+    }
+
+    /// Waits until it has been reported that the relay is in this state.
+    pub async fn in_state(&self, relay: &SampleRelay, state: SyncState) -> anyhow::Result<()> {
+        self.until_reported(relay, |seen| seen.sync_state == state)
+            .await
+    }
+
+    async fn until_reported(
+        &self,
+        relay: &SampleRelay,
+        is: impl Fn(&Relay) -> bool,
+    ) -> anyhow::Result<()> {
+        let is_it = |other: &Relay| other.id.as_str() == relay.id && is(other);
         self.reported
             .clone()
-            .wait_for(|relays| relays.values().any(has_failed))
+            .wait_for(|relays| relays.values().any(is_it))
             .await
             .context("wait for a report")?;
         Ok(())

@@ -1,13 +1,13 @@
 //! The story: relays are created, things go wrong in the ways that hosting goes wrong, and everything comes right.
 //!
-//! Each scene waits until every relay is in step again, so that its faults hit the relay they are meant for.
+//! Each scene but those of [`trouble`] waits until its relays are in step again, so that its faults hit the relay they are
+//! meant for.
 
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use chrono::{DateTime, Local};
 use futures::future::try_join_all;
-use nostr::key::Keys;
 use reqwest::Method;
 use serde_json::{Value, json};
 use shared::clock::{Clock as _, SystemClock};
@@ -18,22 +18,32 @@ use super::{
     reporter::count,
     screen,
     stage::{SampleRelay, Stage},
+    trouble,
 };
 use crate::cli::DemoArgs;
 
-/// The relays of the first scene: subdomain, name, and the owner's place among the tenants.
-const RELAYS: [(&str, &str, usize); 10] = [
-    ("bakery", "The Corner Bakery", 0),
-    ("chess-club", "Chess Club", 1),
-    ("field-notes", "Field Notes", 2),
-    ("book-swap", "Book Swap", 0),
-    ("trail-runners", "Trail Runners", 1),
-    ("city-garden", "City Garden", 2),
-    ("radio-waves", "Radio Waves", 0),
-    ("tea-house", "Tea House", 1),
-    ("paper-planes", "Paper Planes", 2),
-    ("open-source", "Open Source Table", 0),
+/// The relays of the first scene: subdomain, name, the owner's place among the tenants, and who serves them.
+const RELAYS: [(&str, &str, usize, Served); 10] = [
+    ("bakery", "The Corner Bakery", 0, Served::ByZooid),
+    ("chess-club", "Chess Club", 1, Served::ByZooid),
+    ("field-notes", "Field Notes", 2, Served::ByAnnex),
+    ("book-swap", "Book Swap", 0, Served::ByZooid),
+    ("trail-runners", "Trail Runners", 1, Served::ByZooid),
+    ("city-garden", "City Garden", 2, Served::ByAnnex),
+    ("radio-waves", "Radio Waves", 0, Served::ByZooid),
+    ("tea-house", "Tea House", 1, Served::ByZooid),
+    ("paper-planes", "Paper Planes", 2, Served::ByZooid),
+    ("open-source", "Open Source Table", 0, Served::ByAnnex),
 ];
+
+/// Which zooid serves a relay.
+#[derive(Debug, Clone, Copy)]
+pub enum Served {
+    /// The one that most are served by.
+    ByZooid,
+    /// The other one, which goes down now and then.
+    ByAnnex,
+}
 
 /// How long the story may take when it ends by itself.
 const ONCE_DEADLINE: Duration = Duration::from_mins(2);
@@ -45,16 +55,34 @@ const BURST: usize = 20;
 const TRICKLE: usize = 40;
 const TRICKLE_ONCE: usize = 3;
 
-/// Tells it. Without `--once` it then waits for ever: what was started stays up.
+/// Of so many edits, the second zooid is away from one to another; and one meets an overloaded zooid.
+const ROUND: usize = 20;
+const AWAY_FROM: usize = 5;
+const AWAY_UNTIL: usize = 12;
+const OVERLOADED: usize = 16;
+
+/// Tells it. Without `--once`, life then goes on for ever.
 pub async fn tell(stage: &Stage, arguments: &DemoArgs) -> anyhow::Result<()> {
     if arguments.once {
-        return tokio::time::timeout(ONCE_DEADLINE, scenes(stage, Pace::AtOnce, TRICKLE_ONCE))
+        let story = async {
+            scenes(stage, Pace::AtOnce, TRICKLE_ONCE).await?;
+            trouble::repair(stage).await?;
+            stage.in_step().await
+        };
+        return tokio::time::timeout(ONCE_DEADLINE, story)
             .await
             .context("the story did not end within two minutes")?;
     }
-    scenes(stage, Pace::Watched(arguments.speed), TRICKLE).await?;
-    screen::note("That was the story. Everything stays up until Ctrl-C")?;
-    std::future::pending().await
+    let pace = Pace::Watched(arguments.speed);
+    scenes(stage, pace, TRICKLE).await?;
+    trouble::clear_the_way(stage).await?;
+    screen::note(
+        "That was the story. Two relays are left for you to repair at the dashboard: retry sunday-league, release night-shift",
+    )?;
+    screen::note("Everything stays up until Ctrl-C, and life goes on")?;
+    loop {
+        edits(stage, pace, TRICKLE).await?;
+    }
 }
 
 /// How much time there is between events to read them.
@@ -80,9 +108,15 @@ async fn scenes(stage: &Stage, pace: Pace, trickle: usize) -> anyhow::Result<()>
         pace.pause(between).await;
         lost_answer(stage).await?;
         pace.pause(between).await;
-        conflict(stage).await?;
+        trouble::conflict(stage).await?;
         pace.pause(between).await;
+        trouble::quarantine(stage).await?;
+        pace.pause(between).await;
+    } else {
+        trouble::repair(stage).await?;
     }
+    outage(stage, pace).await?;
+    pace.pause(between).await;
     overload(stage).await?;
     pace.pause(between).await;
     hang(stage).await?;
@@ -91,18 +125,23 @@ async fn scenes(stage: &Stage, pace: Pace, trickle: usize) -> anyhow::Result<()>
     pace.pause(between).await;
     burst(stage).await?;
     pace.pause(between).await;
+    screen::note("And now and then, somebody edits something")?;
     edits(stage, pace, trickle).await
 }
 
 async fn opening(stage: &Stage) -> anyhow::Result<()> {
-    screen::note("Three tenants sign in and create ten relays")?;
+    screen::note("Three tenants sign in and create ten relays, at two zooids")?;
     for keys in stage.keys.tenants()? {
         stage
             .call(&keys, Method::POST, "/tenants", Some(json!({})))
             .await?;
     }
-    try_join_all(RELAYS.map(|(subdomain, name, tenant)| create(stage, subdomain, name, tenant)))
-        .await?;
+    try_join_all(
+        RELAYS.map(|(subdomain, name, tenant, served)| {
+            create(stage, subdomain, name, tenant, served)
+        }),
+    )
+    .await?;
     stage.in_step().await
 }
 
@@ -112,40 +151,43 @@ async fn lost_answer(stage: &Stage) -> anyhow::Result<()> {
         phase: Phase::After,
     };
     let fault = Fault::new(lost).on_verb(Verb::Post).for_calls(1);
-    stage.zooid.inject(fault)?;
-    create(stage, "night-owls", "Night Owls", 2).await?;
-    stage.in_step().await
+    stage.zooids.zooid.inject(fault)?;
+    let relay = create(stage, "night-owls", "Night Owls", 2, Served::ByZooid).await?;
+    stage.relay_in_step(&relay).await
 }
 
-async fn conflict(stage: &Stage) -> anyhow::Result<()> {
-    screen::note(
-        "Somebody left a relay in zooid under the very name that Ana wants: she picks another",
-    )?;
-    let owner = Keys::generate();
-    stage
-        .squat(
-            "left-behind",
-            json!({
-                "host": format!("sunday-league.{}", stage.keys.relay_domain()),
-                "schema": "left_behind",
-                "secret": owner.secret_key().to_secret_hex(),
-                "info": { "name": "Left behind", "pubkey": owner.public_key().to_hex() },
-            }),
-        )
-        .await?;
-    let relay = create(stage, "sunday-league", "Sunday League", 0).await?;
-    stage.failed(&relay.id).await?;
-    edit(stage, &relay, json!({ "subdomain": "sunday-league-fc" })).await?;
-    stage.in_step().await
+async fn outage(stage: &Stage, pace: Pace) -> anyhow::Result<()> {
+    screen::note("The second zooid goes down: its relays are held, and lose no attempt")?;
+    let annex = &stage.zooids.annex;
+    annex.down().await;
+    let mut relays = Vec::new();
+    for (subdomain, ..) in RELAYS
+        .iter()
+        .filter(|(.., served)| matches!(served, Served::ByAnnex))
+    {
+        let relay = find(stage, subdomain).await?;
+        edit(stage, &relay, describe("While zooid is away")).await?;
+        relays.push(relay);
+    }
+    for relay in &relays {
+        stage.failed(relay).await?;
+    }
+    pace.pause(Duration::from_secs(12)).await;
+    annex.up().await?;
+    screen::note("It is back: a probe finds out, and they go on")?;
+    for relay in &relays {
+        stage.relay_in_step(relay).await?;
+    }
+    Ok(())
 }
 
 async fn overload(stage: &Stage) -> anyhow::Result<()> {
     screen::note("zooid is overloaded: it answers 503 to the next three calls for tea-house")?;
     let relay = find(stage, "tea-house").await?;
     let fault = Fault::status(503).on_relay(&relay.id).for_calls(3);
-    stage.zooid.inject(fault)?;
+    stage.zooids.zooid.inject(fault)?;
     edit(stage, &relay, describe("Green, black and oolong")).await?;
-    stage.in_step().await
+    stage.relay_in_step(&relay).await
 }
 
 async fn hang(stage: &Stage) -> anyhow::Result<()> {
@@ -156,10 +198,10 @@ async fn hang(stage: &Stage) -> anyhow::Result<()> {
         phase: Phase::After,
     };
     let fault = Fault::new(hang).on_relay(&relay.id).for_calls(1);
-    stage.zooid.inject(fault)?;
+    stage.zooids.zooid.inject(fault)?;
     edit(stage, &relay, describe("Blitz on Thursdays")).await?;
-    stage.in_step().await?;
-    stage.zooid.release();
+    stage.relay_in_step(&relay).await?;
+    stage.zooids.zooid.release();
     Ok(())
 }
 
@@ -170,7 +212,7 @@ async fn off_and_on(stage: &Stage) -> anyhow::Result<()> {
         let path = format!("/relays/{}/{change}", relay.id);
         let owner = stage.owner(&relay)?;
         stage.call(&owner, Method::POST, &path, None).await?;
-        stage.in_step().await?;
+        stage.relay_in_step(&relay).await?;
     }
     Ok(())
 }
@@ -184,7 +226,7 @@ async fn burst(stage: &Stage) -> anyhow::Result<()> {
         edit(stage, &relay, change)
     }))
     .await?;
-    stage.in_step().await?;
+    stage.relay_in_step(&relay).await?;
     let calls = stage.calls(&relay.id) - before;
     screen::note(&format!(
         "{BURST} changes took {} to zooid",
@@ -193,15 +235,40 @@ async fn burst(stage: &Stage) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Edits of all relays but those in trouble, with a calm beginning and end.
 async fn edits(stage: &Stage, pace: Pace, count: usize) -> anyhow::Result<()> {
-    screen::note("And now and then, somebody edits something")?;
-    let relays = stage.relays().await?;
+    let mut relays = stage.relays().await?;
+    relays.retain(|relay| !trouble::is_in(relay));
     for (number, relay) in relays.iter().cycle().take(count).enumerate() {
+        match number % ROUND {
+            AWAY_FROM => {
+                screen::note("The second zooid is away for a while")?;
+                stage.zooids.annex.down().await;
+            }
+            AWAY_UNTIL => {
+                screen::note("It is back")?;
+                stage.zooids.annex.up().await?;
+            }
+            OVERLOADED => {
+                screen::note(&format!(
+                    "zooid is overloaded when {} comes",
+                    relay.subdomain
+                ))?;
+                let fault = Fault::status(503).on_relay(&relay.id).for_calls(4);
+                // Whichever serves it.
+                stage.zooids.zooid.inject(fault.clone())?;
+                stage.zooids.annex.inject(fault)?;
+            }
+            _ => {}
+        }
         let change = describe(&format!("Open to all, notice no. {}", number + 1));
         edit(stage, relay, change).await?;
         pace.pause(Duration::from_secs(3)).await;
     }
-    stage.in_step().await
+    for relay in &relays {
+        stage.relay_in_step(relay).await?;
+    }
+    Ok(())
 }
 
 /// A new description. It has the time in it, so that it changes something in a folder where the story was told before.
@@ -210,16 +277,21 @@ fn describe(text: &str) -> Value {
     json!({ "info_description": format!("{text} ({})", now.format("%c")) })
 }
 
-async fn create(
+/// Creates a relay as its tenant.
+pub async fn create(
     stage: &Stage,
     subdomain: &str,
     name: &str,
     tenant: usize,
+    served: Served,
 ) -> anyhow::Result<SampleRelay> {
     let tenants = stage.keys.tenants()?;
     let relay = json!({
         "subdomain": subdomain,
-        "zooid_domain": stage.keys.relay_domain(),
+        "zooid_domain": match served {
+            Served::ByZooid => stage.keys.relay_domain(),
+            Served::ByAnnex => stage.keys.annex_domain(),
+        },
         "plan_id": "basic",
         "info_name": name,
         "info_description": format!("{name}, hosted for {}", TENANTS[tenant]),
@@ -230,6 +302,7 @@ async fn create(
     serde_json::from_value(answer["data"].clone()).context("read the new relay")
 }
 
+/// Changes a relay as its tenant.
 async fn edit(stage: &Stage, relay: &SampleRelay, change: Value) -> anyhow::Result<()> {
     let path = format!("/relays/{}", relay.id);
     let owner = stage.owner(relay)?;

@@ -20,7 +20,7 @@ async function serious(page) {
 async function pages() {
   const name = `look-${Date.now().toString(36)}`;
   const { relay_id: id } = await tools.scene.control("relay", { subdomain: name, fails: true });
-  return ["/dashboard", "/dashboard/syncs", "/dashboard/syncs?state=failed", `/dashboard/relays/${id}`, "/dashboard/targets", "/dashboard/audit", "/dashboard/no-such-page"];
+  return ["/dashboard", "/dashboard/syncs", "/dashboard/syncs?state=failed", `/dashboard/relays/${id}`, "/dashboard/attempts", `/dashboard/attempts?relay=${id}&outcome=failed`, "/dashboard/targets", "/dashboard/audit", "/dashboard/no-such-page"];
 }
 
 async function settled(page, path) {

@@ -46,7 +46,7 @@ test("j and k move, x selects, Escape lets go, ? helps", async () => {
   await says(page, "dialog[open]", /Next row, previous row/);
   await page.keyboard.press("Escape");
   await page.waitForFunction(() => !document.querySelector("dialog[open]"));
-  await page.keyboard.press("4");
+  await page.keyboard.press("5");
   await page.waitForFunction(() => window.location.pathname === "/dashboard/audit");
   assertQuiet(page);
 });

@@ -32,7 +32,7 @@ async fn the_demo_ends_in_step_and_what_it_prints_to_try_works() {
     let (status, rest) = demo.ended().await;
     assert_eq!(status.code(), Some(0), "{rest}");
     let last = rest.lines().last().unwrap();
-    assert!(last.starts_with("12 of 12 relays in step"), "{last}");
+    assert!(last.starts_with("13 of 13 relays in step"), "{last}");
     assert!(rest.contains("failed: "), "{rest}");
     assert!(rest.contains("recovered after "), "{rest}");
     assert!(!rest.contains('\u{1b}'), "no colours where no terminal is");

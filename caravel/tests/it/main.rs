@@ -24,5 +24,6 @@ mod removal;
 mod repair;
 mod retry;
 mod rotation;
+mod seed;
 mod story;
 mod wait;

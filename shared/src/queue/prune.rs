@@ -1,4 +1,4 @@
-//! Forgets what ended long ago: jobs, attempts, workers, minute rollups and failure groups. Activity and operators'
+//! Forgets what ended long ago: jobs, attempts, workers, rollups and failure groups. Activity and operators'
 //! actions are kept: they are the audit log.
 //!
 //! Invariants: one write deletes at most [`BATCH`] rows and lines up for the writer anew, so nobody waits for a long one;
@@ -41,7 +41,7 @@ pub struct Pruned {
     pub groups: u64,
     /// Workers that had stopped or died.
     pub workers: u64,
-    /// Minutes of the rollups.
+    /// Minutes and hours of the rollups.
     pub minutes: u64,
 }
 
@@ -84,17 +84,21 @@ pub(super) enum Kind {
     Workers,
     Minutes,
     Lags,
+    Hours,
+    HourLags,
 }
 
 impl Kind {
     /// Groups come after the attempts that name them.
-    pub(super) const ALL: [Self; 6] = [
+    pub(super) const ALL: [Self; 8] = [
         Self::Jobs,
         Self::Attempts,
         Self::Groups,
         Self::Workers,
         Self::Minutes,
         Self::Lags,
+        Self::Hours,
+        Self::HourLags,
     ];
 }
 
@@ -127,7 +131,7 @@ pub async fn prune(
             Kind::Attempts => &mut pruned.attempts,
             Kind::Groups => &mut pruned.groups,
             Kind::Workers => &mut pruned.workers,
-            Kind::Minutes | Kind::Lags => &mut pruned.minutes,
+            Kind::Minutes | Kind::Lags | Kind::Hours | Kind::HourLags => &mut pruned.minutes,
         };
         loop {
             let began = clock.monotonic();
@@ -242,6 +246,18 @@ pub(super) async fn delete_batch(
                            SELECT minute, target, upper_ms FROM sync_lag WHERE minute < $1 LIMIT $2
                        )";
             delete(tx, sql, before.timestamp() / 60).await
+        }
+        Kind::Hours => {
+            let sql = "DELETE FROM sync_hour
+                       WHERE (hour, target) IN (SELECT hour, target FROM sync_hour WHERE hour < $1 LIMIT $2)";
+            delete(tx, sql, before.timestamp() / 3600).await
+        }
+        Kind::HourLags => {
+            let sql = "DELETE FROM sync_lag_hour
+                       WHERE (hour, target, upper_ms) IN (
+                           SELECT hour, target, upper_ms FROM sync_lag_hour WHERE hour < $1 LIMIT $2
+                       )";
+            delete(tx, sql, before.timestamp() / 3600).await
         }
     }
 }

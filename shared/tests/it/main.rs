@@ -17,6 +17,7 @@ mod operator_relay;
 mod query_activity;
 mod query_lists;
 mod query_operator;
+mod query_series;
 mod query_sync_state;
 mod queue_probe;
 mod watch;

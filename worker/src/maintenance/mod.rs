@@ -1,7 +1,8 @@
-//! Periodic work that keeps the queue complete and the database small, whichever worker happens to do it.
+//! Periodic work that keeps the queue complete, the database small and its charts quick, whichever worker happens to do it.
 //!
 //! Each kind of work has a loop of its own, so that a long one delays no other.
 
+mod hours;
 mod prune;
 mod reconcile;
 mod wal;
@@ -41,6 +42,12 @@ pub(crate) async fn run(
             rest(&clock, prune::EVERY).await;
         }
     };
+    let summing = async {
+        loop {
+            hours::once(&db, &clock).await;
+            rest(&clock, hours::EVERY).await;
+        }
+    };
     let mut wal = wal::Growth::default();
     let watching = async {
         loop {
@@ -48,7 +55,7 @@ pub(crate) async fn run(
             rest(&clock, wal::EVERY).await;
         }
     };
-    let forever = async { tokio::join!(reconciling, pruning, watching) };
+    let forever = async { tokio::join!(reconciling, pruning, summing, watching) };
     tokio::select! {
         () = stop.cancelled() => {}
         _ = forever => {}

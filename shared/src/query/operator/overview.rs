@@ -169,7 +169,7 @@ async fn latency(
         step: WINDOW_MINUTES,
     };
     let mut histogram = Histogram::default();
-    for row in rollup::lags(snapshot, minutes, target).await? {
+    for row in rollup::lags(snapshot, minutes.into(), target).await? {
         histogram.add(&row);
     }
     Ok(Latency {
@@ -192,7 +192,7 @@ async fn per_minute(
         until: this,
         step: 1,
     };
-    let rows = rollup::ended(snapshot, minutes, target).await?;
+    let rows = rollup::ended(snapshot, minutes.into(), target).await?;
     Ok(rows
         .first()
         .map(rollup::EndedRow::ended)

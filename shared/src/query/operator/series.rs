@@ -20,13 +20,29 @@ const BOUND_MAX_MS: i64 = 86_400_000;
 /// Milliseconds of a minute.
 pub(super) const MINUTE_MS: i64 = 60_000;
 
+/// The longest range whose points may be any number of minutes: two days. The points of longer ones are whole hours, for
+/// which sums are kept.
+const BY_MINUTES_MAX: u32 = 2880;
+
 /// How far back a series goes, and how finely.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SeriesRange {
     /// How many minutes up to the present one.
     pub minutes: u32,
-    /// Minutes of one point.
+    /// Minutes of one point; rounded up to whole hours where the range is longer than two days.
     pub step: u32,
+}
+
+impl SeriesRange {
+    /// Minutes of one point, as they are answered.
+    fn whole_step(self) -> u32 {
+        let step = self.step.max(1);
+        if self.minutes > BY_MINUTES_MAX {
+            step.next_multiple_of(60)
+        } else {
+            step
+        }
+    }
 }
 
 /// What ended over time.
@@ -93,23 +109,25 @@ impl Query {
         range: SeriesRange,
         target: Option<&ZooidDomain>,
     ) -> Result<Series, QueryError> {
-        let step = i64::from(range.step.max(1));
+        let step_minutes = range.whole_step();
+        let step = i64::from(step_minutes);
         let last = view.now_ms().div_euclid(MINUTE_MS).div_euclid(step);
-        let first = last + 1 - i64::from(range.minutes.max(1).div_ceil(range.step.max(1)));
+        let first = last + 1 - i64::from(range.minutes.max(1).div_ceil(step_minutes));
         let minutes = Minutes {
             from: first * step,
             until: (last + 1) * step,
             step,
         };
         let mut snapshot = Snapshot::of(&self.readers).await?;
-        let ended: BTreeMap<i64, Ended> = rollup::ended(&mut snapshot, minutes, target)
-            .await?
-            .iter()
-            .map(|row| (row.slot, row.ended()))
-            .collect();
+        let mut ended: BTreeMap<i64, Ended> = BTreeMap::new();
         let mut lags: BTreeMap<i64, Histogram> = BTreeMap::new();
-        for row in rollup::lags(&mut snapshot, minutes, target).await? {
-            lags.entry(row.slot).or_default().add(&row);
+        for stretch in rollup::stretches(&mut snapshot, minutes).await? {
+            for row in rollup::ended(&mut snapshot, stretch, target).await? {
+                *ended.entry(row.slot).or_default() += row.ended();
+            }
+            for row in rollup::lags(&mut snapshot, stretch, target).await? {
+                lags.entry(row.slot).or_default().add(&row);
+            }
         }
         let points = (first..=last)
             .map(|slot| {
@@ -124,7 +142,7 @@ impl Query {
             })
             .collect();
         Ok(Series {
-            step_minutes: range.step.max(1),
+            step_minutes,
             points,
         })
     }

@@ -1,6 +1,7 @@
 //! The queue against a real database file: its keys, its recovery, and what its statements cost.
 
 mod circuit;
+mod hours;
 mod machine;
 mod observation;
 mod plans;

@@ -240,7 +240,7 @@ async fn a_failure_group_goes_with_the_last_attempt_that_names_it() {
 }
 
 #[tokio::test]
-async fn old_minutes_go_and_the_lag_of_all_time_stays() {
+async fn old_minutes_and_hours_go_and_the_lag_of_all_time_stays() {
     let (_folder, db) = database().await;
     populate(&db, 1, &[]).await;
     run(
@@ -250,6 +250,8 @@ async fn old_minutes_go_and_the_lag_of_all_time_stays() {
             "INSERT INTO sync_attempt (relay_id, number, job_id, generation, worker_id, target, started_at)
              SELECT relay_id, 1, 'j', 1, 'w', target, 1800000000000 FROM relay_sync",
             "UPDATE sync_attempt SET outcome = 'accepted', finished_at = 1800000000120",
+            "INSERT INTO sync_hour (hour, target, accepted, failed, lost) VALUES (500000, 'relays.example.com', 1, 0, 0)",
+            "INSERT INTO sync_lag_hour (hour, target, upper_ms, syncs) VALUES (500000, 'relays.example.com', 130, 1)",
         ],
     )
     .await;
@@ -257,7 +259,7 @@ async fn old_minutes_go_and_the_lag_of_all_time_stays() {
     let early = prune_at(&db, 13 * DAY, RULES).await;
     let due = prune_at(&db, 15 * DAY, RULES).await;
 
-    assert_eq!((early.minutes, due.minutes), (0, 2));
+    assert_eq!((early.minutes, due.minutes), (0, 4));
     let lags = "SELECT target || ' ' || upper_ms || ' ' || syncs || ' ' || total_ms FROM lag_count";
     assert_eq!(texts(&db, lags).await, ["relays.example.com 130 1 120"]);
 }
@@ -311,7 +313,7 @@ async fn no_statement_of_pruning_scans_a_table() {
         .await
         .unwrap();
 
-    assert_eq!(statements.len(), 9);
+    assert_eq!(statements.len(), 11);
     for statement in statements {
         let explained = sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {statement}"));
         let plan = sqlx::query(explained)

@@ -17,13 +17,15 @@ use crate::{
     repositories::plans::{database, detours},
 };
 
-/// Tables that hold a row a target, or a row of rollups for each minute of the window that is read.
-const SMALL: [&str; 5] = [
+/// Tables that hold a row a target, or a row of rollups for each minute or hour of the window that is read.
+const SMALL: [&str; 7] = [
     "relay_count",
     "tombstone_count",
     "target",
     "sync_minute",
     "sync_lag",
+    "sync_hour",
+    "sync_lag_hour",
 ];
 
 #[derive(Debug, thiserror::Error)]
@@ -139,13 +141,15 @@ async fn reads(db: &Db) -> Result<Vec<String>, sqlx::Error> {
         audit::list(&mut snapshot, &filter, None, 50).await?;
     }
     let minutes = Minutes {
-        from: 1,
-        until: 2,
-        step: 1,
+        from: 60,
+        until: 120,
+        step: 60,
     };
-    for target in [None, Some(&target)] {
-        rollup::ended(&mut snapshot, minutes, target).await?;
-        rollup::lags(&mut snapshot, minutes, target).await?;
+    for stretch in rollup::stretches(&mut snapshot, minutes).await? {
+        for target in [None, Some(&target)] {
+            rollup::ended(&mut snapshot, stretch, target).await?;
+            rollup::lags(&mut snapshot, stretch, target).await?;
+        }
     }
     Ok(snapshot.ran.into_iter().collect())
 }
