@@ -1,4 +1,4 @@
-//! Which relays are to be looked at in their own hosts, and what follows from what was seen there.
+//! Which relays are to be looked at, at their own hosts, and what follows from what was seen there.
 //!
 //! Looks are no part of a turn: a sync is over when zooid has accepted it. They follow the log of activities, so a sync
 //! writes nothing for them. Invariants: a relay is looked at by one worker at a time, who moves `due_at` ahead by a lease
