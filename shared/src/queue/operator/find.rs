@@ -65,7 +65,8 @@ pub(crate) async fn standing(
     .await
 }
 
-/// The relays that pass `filter` and that `action` would change. Tombstones are not among them: there is nothing to act on.
+/// The relays that pass `filter` and that `action` would change. Tombstones that rest are not among them: there
+/// is nothing to act on.
 pub(crate) async fn matching(
     executor: impl SqliteExecutor<'_>,
     now: DateTime<Utc>,
@@ -77,7 +78,7 @@ pub(crate) async fn matching(
          FROM relay_sync
          INNER JOIN relay ON relay.id = relay_sync.relay_id
          LEFT JOIN target ON target.name = relay_sync.target
-         WHERE relay.gone_at IS NULL
+         WHERE (relay.gone_at IS NULL OR relay_sync.state <> 'synced')
            AND ",
     );
     push_changed_by(&mut query, now, action);

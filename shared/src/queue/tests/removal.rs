@@ -69,6 +69,27 @@ async fn the_names_of_a_removed_relay_are_free_when_zooid_has_confirmed() {
 }
 
 #[tokio::test]
+async fn nothing_holds_a_relay_back_that_is_gone() {
+    let (_folder, db) = one_relay().await;
+    remove(&db, at(1)).await;
+    let sync = claim_one(&db, at(2)).await;
+    run_sql(
+        &db,
+        "UPDATE relay_sync SET paused_at = 1, quarantined_at = 1",
+    )
+    .await;
+
+    record(&db, at(3), vec![deleted(&sync)]).await;
+
+    assert_eq!(one(&db, NAMES).await, "3");
+    assert_eq!(one(&db, "SELECT state FROM relay_sync").await, "synced");
+    assert_eq!(
+        one(&db, "SELECT sum(relays) FROM standing_count").await,
+        "0"
+    );
+}
+
+#[tokio::test]
 async fn the_names_stay_taken_while_an_earlier_call_may_still_bring_the_relay_back() {
     let (_folder, db) = one_relay().await;
     let first = claim_one(&db, at(1)).await;

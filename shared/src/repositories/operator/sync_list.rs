@@ -412,14 +412,17 @@ impl Search<'_> {
     ) -> Result<(), sqlx::Error> {
         let is_narrowed = !self.filter.states.is_empty() || !self.filter.targets.is_empty();
         let is_state = matches!(source, Source::State(_) | Source::StateWithin(..));
-        // Tombstones are shown to whoever names them.
+        // Tombstones that rest are shown to whoever names them.
         if !matches!(source, Source::Relays(_)) {
             query.push(
-                " AND NOT EXISTS (
-                      SELECT 1
-                      FROM relay INDEXED BY relay_gone
-                      WHERE relay.id = looked_at.relay_id
-                        AND relay.gone_at IS NOT NULL
+                " AND NOT (
+                      state = 'synced'
+                      AND EXISTS (
+                          SELECT 1
+                          FROM relay INDEXED BY relay_gone
+                          WHERE relay.id = looked_at.relay_id
+                            AND relay.gone_at IS NOT NULL
+                      )
                   )",
             );
         }

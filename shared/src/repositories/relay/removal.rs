@@ -30,7 +30,7 @@ pub async fn wipe_secret(
 }
 
 /// Frees the names of those of `relays` that were removed and that zooid has no file of: unless a newer generation is to
-/// be sent, or a call that nobody answered may still bring one back.
+/// be sent, or a call that nobody answered may still bring one back. Nothing of them is held back any more.
 ///
 /// # Errors
 /// When the database refuses.
@@ -52,7 +52,15 @@ pub async fn bury(
                WHERE relay_sync.relay_id = relay.id
                  AND relay_sync.synced_generation = relay_sync.desired_generation
                  AND relay_sync.settle_at IS NULL
-           )",
+           );
+         UPDATE relay_sync
+         SET paused_at = NULL,
+             quarantined_at = NULL,
+             crashes = 0,
+             faults = 0
+         WHERE relay_id IN (SELECT value FROM json_each($1))
+           AND (paused_at IS NOT NULL OR quarantined_at IS NOT NULL)
+           AND EXISTS (SELECT 1 FROM relay WHERE relay.id = relay_sync.relay_id AND relay.gone_at IS NOT NULL)",
     )
     .bind(ids)
     .bind(now.timestamp())
