@@ -20,8 +20,7 @@ use tracing::Instrument as _;
 
 use crate::{
     MaintenanceConfig, RunConfig, RunningWorker, domains::Domains, keep_going::keep_going,
-    observer::Observer,
-    prober::Prober, settings::Settings, start, sync, zooids::Zooids,
+    observer::Observer, prober::Prober, settings::Settings, start, sync, zooids::Zooids,
 };
 
 /// How long a drain may take beyond the deadline of the calls that still run: time to record how they ended.

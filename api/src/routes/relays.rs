@@ -2,9 +2,8 @@
 
 use serde::Serialize;
 use serde_json::Value;
-use shared::command::operator::ByOperator;
 use shared::command::{ChangeTerms, Changed, CreateTerms, Created, RelayChange};
-use shared::domain::{Activity, Actor, CreateRelayInput, Pubkey, Relay, RelayId, UpdateRelayInput};
+use shared::domain::{Activity, CreateRelayInput, Pubkey, Relay, RelayId, UpdateRelayInput};
 use shared::repositories::relay::{Presence, RelayFilter};
 
 use crate::access::{
@@ -158,32 +157,26 @@ async fn reactivate(
 async fn remove(
     state: ApiState,
     access: OperatorAccess,
-    (PathParam(id), RequestTrace(trace), Wait(wait)): (PathParam<RelayId>, RequestTrace, Wait),
+    (PathParam(id), trace, wait): (PathParam<RelayId>, RequestTrace, Wait),
 ) -> Result<Data<RelayView>, ApiError> {
-    let by = ByOperator {
-        actor: Actor::Admin(access.into_pubkey()),
-        trace,
-    };
-    state.command().remove_relay(by, id.clone()).await?;
-    let mut relay = state.query().get_relay(&id).await?;
-    if let Some(wait) = wait {
-        let generation = relay.generation.get();
-        state.following().settled(&id, generation, wait).await?;
-        relay = state.query().get_relay(&id).await?;
-    }
-    let tag = relay.entity_tag();
-    let is_gone = relay.synced_generation == relay.generation.get();
-    let now = RelayView::Now(Box::new(relay));
-    let answer = if is_gone {
-        Data::ok(now)
-    } else {
-        Data::accepted(now, &state.url_of(&format!("/relays/{id}/sync")))
-    };
-    let answer = answer.tagged(&tag);
-    Ok(match wait {
-        Some(wait) => answer.with(PREFERENCE_APPLIED, format!("wait={}", wait.as_secs())),
-        None => answer,
+    state
+        .command()
+        .remove_relay(access.acting(trace), id.clone())
+        .await?;
+    let relay = Box::new(state.query().get_relay(&id).await?);
+    after_waiting(&state, wait, relay, |relay| {
+        let tag = relay.entity_tag();
+        let is_gone = relay.synced_generation == relay.generation.get();
+        let url = state.url_of(&format!("/relays/{}/sync", relay.id));
+        let now = RelayView::Now(relay);
+        let answer = if is_gone {
+            Data::ok(now)
+        } else {
+            Data::accepted(now, &url)
+        };
+        answer.tagged(&tag)
     })
+    .await
 }
 
 /// Changes a relay. zooid is asked for its members only where the plan would allow fewer than now, and while nothing is

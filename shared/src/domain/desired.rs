@@ -28,10 +28,19 @@ pub struct DesiredRelay {
     pub custom_domain_verified: bool,
     /// What its tenant set.
     pub settings: RelaySettings,
-    /// Whether zooid has accepted it at least once: decides between creating and changing.
-    pub ever_accepted: bool,
-    /// Whether it was seen to answer with another key than its own: only its whole configuration brings that back.
-    pub has_other_key: bool,
+    /// What zooid has of it, as far as we know: decides how it is sent.
+    pub in_zooid: InZooid,
+}
+
+/// What zooid has of a relay, as far as we know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum InZooid {
+    /// Nothing: it never accepted anything.
+    Nothing,
+    /// A configuration that it accepted.
+    Accepted,
+    /// One with another key than the relay's own, as it was seen to answer: only the whole configuration brings that back.
+    OtherKey,
 }
 
 impl DesiredRelay {
@@ -51,10 +60,10 @@ impl DesiredRelay {
         if self.is_removed {
             return Verb::Delete;
         }
-        match (self.ever_accepted, self.has_other_key) {
-            (false, _) => Verb::Post,
-            (true, false) => Verb::Patch,
-            (true, true) => Verb::Put,
+        match self.in_zooid {
+            InZooid::Nothing => Verb::Post,
+            InZooid::Accepted => Verb::Patch,
+            InZooid::OtherKey => Verb::Put,
         }
     }
 
@@ -80,8 +89,11 @@ impl From<&Relay> for DesiredRelay {
             status: relay.status,
             custom_domain_verified: relay.custom_domain_verified,
             settings: relay.settings.clone(),
-            ever_accepted: relay.synced,
-            has_other_key: false,
+            in_zooid: if relay.synced {
+                InZooid::Accepted
+            } else {
+                InZooid::Nothing
+            },
         }
     }
 }

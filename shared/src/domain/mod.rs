@@ -37,7 +37,7 @@ pub use custom_domain::{
     CUSTOM_DOMAIN_GRACE, DomainCheck, DomainFinding, DomainVerification, canonical_name,
 };
 pub use dashboard_session::{DashboardSession, LinkInput, SessionScope};
-pub use desired::{ABSENT, DesiredRelay};
+pub use desired::{ABSENT, DesiredRelay, InZooid};
 pub use failure::{FailureKind, Opens, Policy};
 pub use failure_pattern::{fingerprint, pattern};
 pub use generation::Generation;

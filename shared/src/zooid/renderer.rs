@@ -165,7 +165,7 @@ pub(super) mod tests {
     use super::*;
     use crate::config::{Source, WorkerConfig};
     use crate::domain::{
-        CustomDomain, Generation, PlanId, RelaySettings, RelayStatus, Schema, Subdomain,
+        CustomDomain, Generation, InZooid, PlanId, RelaySettings, RelayStatus, Schema, Subdomain,
     };
 
     const SECRET: &str = "1111111111111111111111111111111111111111111111111111111111111111";
@@ -200,8 +200,7 @@ pub(super) mod tests {
             status: RelayStatus::Active,
             custom_domain_verified: false,
             settings: RelaySettings::defaults(subdomain, PlanId::Basic),
-            ever_accepted: false,
-            has_other_key: false,
+            in_zooid: InZooid::Nothing,
         }
     }
 

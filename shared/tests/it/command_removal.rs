@@ -13,7 +13,7 @@ use shared::{
     },
 };
 
-use crate::fixture::{Fixture, START, new_relay, owner};
+use crate::fixture::{Fixture, START, by_billing, new_relay, owner};
 use crate::operator_relay::by_admin;
 
 /// zooid has the newest generation, and accepted this.
@@ -98,11 +98,11 @@ async fn a_removed_relay_does_not_change_any_more() {
     let refused = [
         fixture.update(&relay, json!({"info_name": "Back"})).await,
         command.deactivate_relay(trace(), id()).await,
-        command.mark_relay_delinquent(trace(), id()).await,
-        command.settle_relay(trace(), id()).await,
+        command.mark_relay_delinquent(by_billing(), id()).await,
+        command.settle_relay(by_billing(), id()).await,
         command.activate_relay(trace(), id(), AskedBy::Admin).await,
         command
-            .set_relay_subscription_item(id(), "si_1".to_owned())
+            .set_relay_subscription_item(by_billing(), id(), "si_1".to_owned())
             .await,
     ];
 

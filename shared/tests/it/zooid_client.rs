@@ -13,8 +13,8 @@ use serde_json::Value;
 use shared::clock::{ManualClock, SharedClock, SystemClock};
 use shared::config::{Source, WorkerConfig};
 use shared::domain::{
-    ABSENT, DesiredRelay, FailureKind, Generation, PlanId, RelayId, RelaySettings, RelayStatus,
-    Schema, Subdomain, SyncFailure, SyncReport, Taken, Verb,
+    ABSENT, DesiredRelay, FailureKind, Generation, InZooid, PlanId, RelayId, RelaySettings,
+    RelayStatus, Schema, Subdomain, SyncFailure, SyncReport, Taken, Verb,
 };
 use shared::zooid::{Renderer, ZooidClient};
 use tempfile::TempDir;
@@ -95,7 +95,7 @@ impl Fixture {
         self.sync(&relay).await.result.unwrap();
         self.sim.forget_calls();
         DesiredRelay {
-            ever_accepted: true,
+            in_zooid: InZooid::Accepted,
             ..relay
         }
     }
@@ -158,8 +158,7 @@ fn relay(subdomain: &str, id: char) -> DesiredRelay {
         status: RelayStatus::Active,
         custom_domain_verified: false,
         settings: RelaySettings::defaults(subdomain, PlanId::Basic),
-        ever_accepted: false,
-        has_other_key: false,
+        in_zooid: InZooid::Nothing,
     }
 }
 
@@ -332,7 +331,7 @@ async fn a_lost_file_is_created_again_with_the_same_secret() {
 async fn a_relay_with_another_key_is_replaced_as_a_whole() {
     let zooid = Fixture::start().await;
     let relay = DesiredRelay {
-        has_other_key: true,
+        in_zooid: InZooid::OtherKey,
         ..zooid.created().await
     };
     let mut other = serde_json::Map::new();
@@ -402,7 +401,7 @@ async fn only_zooid_can_say_that_a_removed_relay_is_not_there() {
 async fn an_unknown_relay_is_understood_from_versions_that_say_conflict() {
     let zooid = Fixture::start().await;
     let relay = DesiredRelay {
-        ever_accepted: true,
+        in_zooid: InZooid::Accepted,
         ..relay("mine", 'a')
     };
     let fault = answer(409, &[], r#"{"error":"relay not found"}"#);
@@ -416,10 +415,10 @@ async fn an_unknown_relay_is_understood_from_versions_that_say_conflict() {
 #[tokio::test]
 async fn a_file_that_was_half_written_is_repaired_with_the_same_secret() {
     for kept_bytes in [0, 1, 30, 100] {
-        for ever_accepted in [true, false] {
+        for in_zooid in [InZooid::Accepted, InZooid::Nothing] {
             let zooid = Fixture::start().await;
             let relay = DesiredRelay {
-                ever_accepted,
+                in_zooid,
                 ..zooid.created().await
             };
             zooid.sim.break_file(relay.id.as_str(), kept_bytes).unwrap();
@@ -433,7 +432,7 @@ async fn a_file_that_was_half_written_is_repaired_with_the_same_secret() {
             );
             assert!(report.result.is_ok());
             assert_eq!(zooid.stored_secret(&relay), FIRST_SECRET);
-            let calls = if ever_accepted { 2 } else { 3 };
+            let calls = if in_zooid == InZooid::Accepted { 2 } else { 3 };
             assert_eq!(zooid.verbs(&relay).len(), calls);
         }
     }
@@ -607,7 +606,7 @@ async fn a_host_without_address_or_without_tls_was_sent_nothing() {
         )
         .unwrap();
         let relay = DesiredRelay {
-            ever_accepted: true,
+            in_zooid: InZooid::Accepted,
             ..relay("mine", 'a')
         };
 
@@ -649,7 +648,7 @@ async fn a_call_for_which_no_time_is_left_is_not_made() {
     // The last tenth of the time is too little for a call, and long enough for a busy machine to be late.
     let zooid = Fixture::with(Duration::from_secs(15), Arc::new(SystemClock)).await;
     let relay = DesiredRelay {
-        ever_accepted: false,
+        in_zooid: InZooid::Nothing,
         ..zooid.created().await
     };
     let delay = Effect::Delay {
@@ -692,7 +691,7 @@ async fn a_zooid_that_hangs_leaves_the_outcome_unknown_before_the_deadline() {
 async fn the_calls_of_one_sync_share_its_deadline() {
     let zooid = Fixture::with(Duration::from_secs(8), Arc::new(SystemClock)).await;
     let relay = DesiredRelay {
-        ever_accepted: false,
+        in_zooid: InZooid::Nothing,
         ..zooid.created().await
     };
     for verb in [zooid_sim::Verb::Post, zooid_sim::Verb::Patch] {
@@ -757,7 +756,7 @@ async fn an_answer_without_end_is_not_read_to_its_end() {
     )
     .unwrap();
     let relay = DesiredRelay {
-        ever_accepted: true,
+        in_zooid: InZooid::Accepted,
         ..relay("mine", 'a')
     };
     let started = Instant::now();

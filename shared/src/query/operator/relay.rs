@@ -12,7 +12,7 @@ use super::{
     workers,
 };
 use crate::{
-    domain::{Activity, DesiredRelay, DriftField, Relay, RelayId, Verb},
+    domain::{Activity, DesiredRelay, DriftField, InZooid, Relay, RelayId, Verb},
     query::{Query, QueryError},
     repositories::{
         FindById as _, List as _, Pagination,
@@ -144,9 +144,12 @@ impl Query {
             .map(|(domain, row)| custom_domain::report(view.now_ms(), &relay, domain, row));
 
         let mut desired = DesiredRelay::from(&relay);
-        desired.has_other_key = observation
+        if observation
             .as_ref()
-            .is_some_and(|observed| observed.drift.contains(&DriftField::SelfKey));
+            .is_some_and(|observed| observed.drift.contains(&DriftField::SelfKey))
+        {
+            desired.in_zooid = InZooid::OtherKey;
+        }
         let accepted: Option<Value> = marks
             .accepted
             .as_deref()

@@ -8,7 +8,7 @@ use super::read::{generation, settings, settings_columns};
 use crate::{
     crypto::Sealed,
     db::WriteTx,
-    domain::{DesiredRelay, RelayId, ZooidDomain},
+    domain::{DesiredRelay, InZooid, RelayId, ZooidDomain},
     repositories::row::{parsed, undecodable},
 };
 
@@ -111,8 +111,11 @@ impl FromRow<'_, SqliteRow> for DesiredState {
                 status: parsed(row, "status")?,
                 custom_domain_verified: row.try_get("custom_domain_verified")?,
                 settings: settings(row)?,
-                ever_accepted: synced_generation > 0,
-                has_other_key: row.try_get("has_other_key")?,
+                in_zooid: match (synced_generation > 0, row.try_get("has_other_key")?) {
+                    (false, _) => InZooid::Nothing,
+                    (true, false) => InZooid::Accepted,
+                    (true, true) => InZooid::OtherKey,
+                },
             },
             synced_generation,
             crashes: row.try_get("crashes")?,
