@@ -46,7 +46,16 @@ BEGIN
     UPDATE relay_domain SET next_check_at = 0 WHERE relay_id = NEW.id;
 END;
 
+-- A relay that was removed leads nowhere any more.
+CREATE TRIGGER relay_domain_for_removed_relay
+AFTER UPDATE OF removed_at ON relay
+WHEN NEW.removed_at IS NOT NULL
+BEGIN
+    DELETE FROM relay_domain WHERE relay_id = NEW.id;
+END;
+
 INSERT INTO relay_domain (relay_id, set_at, verified_at)
 SELECT id, updated_at * 1000, CASE WHEN custom_domain_verified THEN updated_at * 1000 END
 FROM relay
-WHERE custom_domain <> '';
+WHERE custom_domain <> ''
+  AND removed_at IS NULL;

@@ -143,6 +143,7 @@ async fn look_up(dns: &Dns, check: &DomainCheck) -> DomainFinding {
     };
     // Before the domain is blamed: while DNS does not even know us, the fault is not the domain's.
     let canonical = match dns.addresses(&check.canonical).await {
+        Ok(canonical) if canonical.is_empty() => return check.inconclusive("it has none"),
         Ok(canonical) => canonical,
         Err(unanswered) => return check.inconclusive(&unanswered.to_string()),
     };
