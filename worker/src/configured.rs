@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use shared::{
     clock::SharedClock,
+    command::{Command, Context, Entropy},
     config::WorkerConfig,
     db::{Db, SqlError, WriteError, WriteTx},
     domain::{Malformed, WorkerId, ZooidDomain},
@@ -18,8 +19,8 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
 use crate::{
-    MaintenanceConfig, RunConfig, RunningWorker, keep_going::keep_going, prober::Prober,
-    settings::Settings, start, sync, zooids::Zooids,
+    MaintenanceConfig, RunConfig, RunningWorker, domains::Domains, keep_going::keep_going,
+    prober::Prober, settings::Settings, start, sync, zooids::Zooids,
 };
 
 /// How long a drain may take beyond the deadline of the calls that still run: time to record how they ended.
@@ -74,6 +75,17 @@ pub async fn start_configured(
         async move { keep_going("the prober", || prober.clone().run(probing.clone())).await }
             .instrument(span.clone()),
     );
+    let custom_domains = look_ups(&db, &clock, config);
+    let looking_up = stop.clone();
+    tokio::spawn(
+        async move {
+            keep_going("the look-up of custom domains", || {
+                custom_domains.clone().run(looking_up.clone())
+            })
+            .await;
+        }
+        .instrument(span.clone()),
+    );
     let settings = Settings {
         db,
         clock,
@@ -105,6 +117,23 @@ async fn announce(db: &Db, clock: &SharedClock, config: &WorkerConfig) -> Result
     let now = clock.now();
     db.write(async move |tx: &mut WriteTx| Ok(probe::announce(tx, now, &targets).await?))
         .await
+}
+
+/// What it looks custom domains up with.
+fn look_ups(db: &Db, clock: &SharedClock, config: &WorkerConfig) -> Domains {
+    let context = Context {
+        clock: clock.clone(),
+        sealer: config.sealer.clone(),
+        entropy: Entropy::from_system(),
+        max_attempts: config.retry.max_attempts,
+    };
+    Domains {
+        db: db.clone(),
+        clock: clock.clone(),
+        command: Command::new(db.clone(), context),
+        resolvers: config.domains.resolvers.clone(),
+        check_every: config.domains.check_every,
+    }
 }
 
 /// Whose jobs it takes.

@@ -4,6 +4,7 @@
 //! work going. [`start_configured`] is a worker inside a process, [`program`] a process that is one.
 
 mod configured;
+mod domains;
 pub mod http;
 mod keep_going;
 mod maintenance;

@@ -29,7 +29,7 @@ export function Relay({ id }) {
               <${Attempts} attempts=${data.attempts} />
             </div>
             <div class="column">
-              <${Facts} sync=${data.sync} job=${data.job} />
+              <${Facts} sync=${data.sync} job=${data.job} customDomain=${data.custom_domain} />
               <${Timeline} events=${data.timeline} />
             </div>
           </div>
@@ -78,7 +78,7 @@ function Explanation({ data }) {
   `;
 }
 
-function Facts({ sync, job }) {
+function Facts({ sync, job, customDomain }) {
   return html`
     <section class="card" aria-labelledby="facts-title">
       <h2 id="facts-title">Now</h2>
@@ -87,6 +87,7 @@ function Facts({ sync, job }) {
         ${sync.attempts !== null && html`<div><dt>Attempt</dt><dd>${sync.attempts} of ${sync.max_attempts}</dd></div>`}
         ${sync.next_attempt_at !== null && html`<div><dt>Next try</dt><dd><${Due} at=${sync.next_attempt_at * 1000} /></dd></div>`}
         ${sync.out_of_step_since !== null && html`<div><dt>Not in step</dt><dd><${Since} at=${sync.out_of_step_since} /></dd></div>`}
+        ${customDomain && html`<div><dt>Custom domain</dt><dd>${customDomain.sentence}</dd></div>`}
         <div><dt>Target</dt><dd><a href="/dashboard/targets">${sync.zooid_domain}</a></dd></div>
         <div><dt>Tenant</dt><dd><${Id} id=${sync.tenant_pubkey} what="tenant's key" /></dd></div>
         <div><dt>Relay</dt><dd><${Id} id=${sync.relay_id} what="relay's id" whole /></dd></div>

@@ -25,6 +25,8 @@ fn fresh(api: &Api, subdomain: &str, stored: &Value) -> Value {
         "synced": 0,
         "custom_domain": "",
         "custom_domain_verified": 0,
+        "custom_domain_verified_at": null,
+        "custom_domain_error": "",
         "info_name": "",
         "info_icon": "",
         "info_description": "",

@@ -51,6 +51,9 @@ fn print(report: &RelayReport, now: DateTime<Utc>) -> anyhow::Result<()> {
     if let Some(next_step) = &report.explanation.next_step {
         output::line(next_step)?;
     }
+    if let Some(custom_domain) = &report.custom_domain {
+        output::line(&custom_domain.sentence)?;
+    }
     if let Some(failure) = &sync.failure {
         output::line(&format!(
             "Last failure: {}: {}",

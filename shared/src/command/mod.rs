@@ -5,6 +5,7 @@
 //! Asking for what is so already changes nothing, logs nothing and enqueues nothing.
 
 pub mod billing;
+pub mod custom_domain;
 mod dashboard_session;
 mod entropy;
 mod error;
@@ -20,6 +21,7 @@ use std::sync::Arc;
 
 use tokio::sync::broadcast;
 
+pub use custom_domain::LookedUp;
 pub use dashboard_session::SignedIn;
 pub use entropy::Entropy;
 pub use error::CommandError;

@@ -70,6 +70,8 @@ pub fn draft(context: &Context, new: NewRelay) -> RelayDraft {
             settings,
             status: RelayStatus::Active,
             custom_domain_verified: false,
+            custom_domain_verified_at: None,
+            custom_domain_error: String::new(),
             generation: Generation::FIRST,
             stripe_subscription_item_id: None,
             created_at: now.timestamp(),

@@ -13,6 +13,7 @@
 
 mod base_url;
 mod database;
+mod domains;
 mod limits;
 mod list;
 mod log;
@@ -33,6 +34,7 @@ mod tests;
 
 pub use base_url::BaseUrl;
 pub use database::{DatabaseConfig, Synchronous};
+pub use domains::DomainsConfig;
 pub use limits::{LimitsConfig, Network};
 pub use log::{LogConfig, LogFormat};
 pub use operations::{PruneConfig, WatchConfig};

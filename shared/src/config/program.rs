@@ -7,8 +7,9 @@ use super::reader::{Read, Reader};
 use super::secrets::read_sealer;
 use super::variable::{WORKER_LEASE_SECONDS, ZOOID_TIMEOUT_MS};
 use super::{
-    BlossomStorage, ConfigError, ConfigErrors, DatabaseConfig, LiveKitConfig, LogConfig,
-    QueueConfig, RetryConfig, ServerConfig, SigningKey, Source, TargetConfig, ZooidConfig,
+    BlossomStorage, ConfigError, ConfigErrors, DatabaseConfig, DomainsConfig, LiveKitConfig,
+    LogConfig, QueueConfig, RetryConfig, ServerConfig, SigningKey, Source, TargetConfig,
+    ZooidConfig,
 };
 use crate::crypto::{Redactor, Sealer, SecretText};
 
@@ -57,6 +58,8 @@ pub struct WorkerConfig {
     pub queue: QueueConfig,
     /// When it tries again.
     pub retry: RetryConfig,
+    /// How it looks custom domains up.
+    pub domains: DomainsConfig,
     /// What it forgets.
     pub prune: PruneConfig,
     /// How it shows how it is.
@@ -175,6 +178,7 @@ impl WorkerConfig {
         let livekit = LiveKitConfig::read_optional(reader);
         let queue = QueueConfig::read(reader);
         let retry = RetryConfig::read(reader);
+        let domains = DomainsConfig::read(reader);
         let prune = PruneConfig::read(reader);
         let watch = WatchConfig::read(reader);
         check_deadline(reader)?;
@@ -187,6 +191,7 @@ impl WorkerConfig {
             livekit: livekit?,
             queue: queue?,
             retry: retry?,
+            domains: domains?,
             prune: prune?,
             watch: watch?,
             warnings: reader.take_warnings(),

@@ -78,6 +78,13 @@ fn the_smallest_configuration_gets_the_documented_defaults() {
             backoff_cap: Duration::from_mins(15),
         }
     );
+    assert_eq!(
+        worker.domains,
+        DomainsConfig {
+            resolvers: Vec::new(),
+            check_every: Duration::from_mins(1),
+        }
+    );
     assert_eq!(worker.warnings, [""; 0]);
 }
 

@@ -149,6 +149,13 @@ variables! {
     SYNC_RECONCILE_SECONDS: whole("30", 1, 86_400);
     SYNC_SETTLE_SECONDS: whole("60", 1, 3600);
 
+    // Custom domains.
+    DNS_RESOLVER: form(
+        None,
+        "IP addresses of DNS servers, with a port where it is not 53, separated by commas",
+    );
+    DOMAIN_CHECK_SECONDS: whole("60", 1, 86_400);
+
     // Upkeep and watching.
     PRUNE_AFTER_DAYS: whole("14", 1, 3650);
     PRUNE_KEEP_ROWS: whole("1000000", 1000, 1_000_000_000);

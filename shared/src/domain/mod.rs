@@ -5,6 +5,7 @@
 mod activity;
 mod billing_input;
 mod bulk;
+mod custom_domain;
 mod dashboard_session;
 mod desired;
 mod failure;
@@ -31,6 +32,9 @@ mod text;
 pub use activity::{Activity, ActivityType, ResourceType};
 pub use billing_input::{BillingIdInput, WalletErrorInput};
 pub use bulk::{BULK_RELAYS_MAX, BulkFilter, BulkInput, PreviewInput, SEARCH_MAX_CHARS};
+pub use custom_domain::{
+    CUSTOM_DOMAIN_GRACE, DomainCheck, DomainFinding, DomainVerification, canonical_name,
+};
 pub use dashboard_session::{DashboardSession, LinkInput, SessionScope};
 pub use desired::DesiredRelay;
 pub use failure::{FailureKind, Opens, Policy};

@@ -36,6 +36,10 @@ pub struct Relay {
     /// Whether the custom domain is known to lead here. Never true without one, and false again when it changes.
     #[serde(serialize_with = "as_integer")]
     pub custom_domain_verified: bool,
+    /// Since when it is, in Unix seconds.
+    pub custom_domain_verified_at: Option<i64>,
+    /// A sentence about what is wrong with the custom domain, "" when there is nothing to say.
+    pub custom_domain_error: String,
     /// Its name in zooid's database; never changes, never shown.
     #[serde(skip)]
     pub schema: Schema,
@@ -92,6 +96,8 @@ pub(super) mod tests {
             settings,
             status: RelayStatus::Active,
             custom_domain_verified: false,
+            custom_domain_verified_at: None,
+            custom_domain_error: String::new(),
             generation: Generation::FIRST,
             stripe_subscription_item_id: None,
             created_at: 1_700_000_000,
@@ -114,6 +120,7 @@ pub(super) mod tests {
                 "tenant_pubkey": "3bf0c63fcb93463407af97a5e5ee64fa883d107ef9e558472c4eb9aaaefa459d",
                 "subdomain": "mine", "zooid_domain": "spaces.example.com", "plan_id": "basic", "status": "active",
                 "sync_error": "", "synced": 1, "custom_domain": "", "custom_domain_verified": 0,
+                "custom_domain_verified_at": null, "custom_domain_error": "",
                 "info_name": "", "info_icon": "", "info_description": "",
                 "policy_public_read": 0, "policy_public_write": 0, "policy_public_join": 0, "policy_strip_signatures": 0,
                 "groups_enabled": 1, "management_enabled": 1, "members_can_invite": 1,

@@ -14,6 +14,7 @@ pub mod operator_action;
 #[cfg(test)]
 mod plans;
 pub mod relay;
+pub mod relay_domain;
 pub mod relay_sync;
 pub(crate) mod relay_sync_filter;
 pub mod request;

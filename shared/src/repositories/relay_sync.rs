@@ -21,11 +21,13 @@ use crate::domain::{
     SyncState, ZooidDomain,
 };
 
-/// What [`sync_state`] and the columns beside it are read from, to follow `FROM relay`. Every relay has its `relay_sync`.
+/// What [`sync_state`] and the columns beside it are read from, to follow `FROM relay`. Every relay has its `relay_sync`, and
+/// with a custom domain its `relay_domain`.
 /// A job's key is the relay's id while it waits, and ends in `:running` while it runs.
 macro_rules! sync_joins {
     () => {
         "INNER JOIN relay_sync ON relay_sync.relay_id = relay.id
+         LEFT JOIN relay_domain ON relay_domain.relay_id = relay.id
          LEFT JOIN target ON target.name = relay_sync.target
          LEFT JOIN Jobs AS waiting
              ON waiting.job_type = 'sync_relay'

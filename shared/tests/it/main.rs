@@ -8,6 +8,7 @@ mod command_relay_status;
 mod command_rotate;
 mod command_secrets;
 mod command_tenant;
+mod custom_domain;
 mod fixture;
 mod operator_bulk;
 mod operator_hold;

@@ -10,7 +10,10 @@ use shared::{
     config::{Source, WorkerConfig},
     crypto::Sealer,
     db::{DatabaseOptions, Db, Role, Synchronous, WriteTx},
-    domain::{NewRelay, NewTenant, PlanId, Pubkey, Relay, RelaySettings},
+    domain::{
+        JsonInput as _, NewRelay, NewTenant, PlanId, Pubkey, Relay, RelaySettings, Rules,
+        UpdateRelayInput,
+    },
 };
 use tokio_util::sync::CancellationToken;
 use worker::{Ended, RunningWorker, start_configured};
@@ -152,6 +155,17 @@ impl Installation {
             settings: RelaySettings::defaults(subdomain.parse().unwrap(), plan),
         };
         self.command.create_relay(Trace::none(), new).await.unwrap()
+    }
+
+    /// Sets the custom domain of a relay as its tenant would; "" for none.
+    pub async fn set_custom_domain(&self, relay: &Relay, domain: &str) {
+        let body = serde_json::json!({"custom_domain": domain});
+        let input = UpdateRelayInput::from_json(&body).unwrap();
+        let patch = input.validate(&Rules::default()).unwrap();
+        self.command
+            .update_relay(Trace::none(), relay.id.clone(), patch)
+            .await
+            .unwrap();
     }
 
     /// Changes rows, to arrange a situation.

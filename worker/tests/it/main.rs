@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod dns;
+mod domains;
 mod drain;
 mod fixture;
 mod installation;

@@ -375,7 +375,7 @@ fn waiting(facts: &Facts<'_>) -> Explanation {
 }
 
 /// A time of day, with its date when it is far from now.
-fn clock(now: i64, at: i64) -> String {
+pub(super) fn clock(now: i64, at: i64) -> String {
     let Some(time) = DateTime::from_timestamp_millis(at) else {
         return format!("{at} ms");
     };
@@ -388,7 +388,7 @@ fn clock(now: i64, at: i64) -> String {
 }
 
 /// A length of time in its largest unit that fits twice, or once in seconds.
-fn span(milliseconds: i64) -> String {
+pub(super) fn span(milliseconds: i64) -> String {
     let seconds = milliseconds.max(0) / 1000;
     for (unit, length) in [("d", 86_400), ("h", 3_600), ("min", 60)] {
         if seconds >= 2 * length {

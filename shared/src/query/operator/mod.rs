@@ -2,6 +2,7 @@
 //!
 //! Every answer serializes as the operators' part of the API shows it, so all programs show the same.
 
+mod custom_domain;
 mod diff;
 mod explanation;
 mod lists;
@@ -16,6 +17,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
+pub use custom_domain::CustomDomainReport;
 pub use diff::DiffRow;
 pub use explanation::{Explanation, ExplanationCode};
 pub use overview::{Latency, Overview, QueueView, WorkerCounts};

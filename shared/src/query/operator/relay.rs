@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::{
-    DiffRow, Explanation, TimelineEvent, Viewpoint,
+    CustomDomainReport, DiffRow, Explanation, TimelineEvent, Viewpoint, custom_domain,
     diff::diff,
     explanation::{Facts, explain},
     timeline::timeline,
@@ -24,6 +24,7 @@ use crate::{
             marks,
             target::{self, queue_paused_at},
         },
+        relay_domain,
         relay_sync::{self, RelaySync},
     },
     zooid::Preview,
@@ -39,6 +40,8 @@ pub struct RelayReport {
     pub sync: RelaySync,
     /// Why.
     pub explanation: Explanation,
+    /// Its custom domain; `None` when it has none.
+    pub custom_domain: Option<CustomDomainReport>,
     /// The job that runs, or else the one that waits.
     pub job: Option<Job>,
     /// What happened, the oldest first.
@@ -126,6 +129,14 @@ impl Query {
             .await?
             .items;
 
+        let row = relay_domain::find(snapshot.connection(), id).await?;
+        let custom_domain = relay
+            .settings
+            .custom_domain
+            .as_ref()
+            .zip(row)
+            .map(|(domain, row)| custom_domain::report(view.now_ms(), &relay, domain, row));
+
         let desired = DesiredRelay::from(&relay);
         let accepted: Option<Value> = marks
             .accepted
@@ -139,6 +150,7 @@ impl Query {
             job: jobs.into_iter().next(),
             sync,
             explanation,
+            custom_domain,
             attempts,
             activity,
             actions,
