@@ -32,3 +32,11 @@ CREATE TABLE relay_observation (
 CREATE INDEX relay_observation_due ON relay_observation (target, due_at);
 -- How many relays of a target differ.
 CREATE INDEX relay_observation_drifted ON relay_observation (target) WHERE drift_since IS NOT NULL;
+
+-- A relay that was removed is not looked at any more: another one may answer at its host.
+CREATE TRIGGER relay_observation_for_removed_relay
+AFTER UPDATE OF removed_at ON relay
+WHEN NEW.removed_at IS NOT NULL
+BEGIN
+    DELETE FROM relay_observation WHERE relay_id = NEW.id;
+END;

@@ -140,7 +140,8 @@ pub async fn enrol(tx: &mut WriteTx, relays: &[Enrolled]) -> Result<(), sqlx::Er
          SELECT relay_sync.relay_id, relay_sync.target, found.value ->> 'due_at'
          FROM json_each($1) AS found
          CROSS JOIN relay_sync ON relay_sync.relay_id = found.value ->> 'relay'
-         WHERE true
+         CROSS JOIN relay ON relay.id = relay_sync.relay_id
+         WHERE relay.removed_at IS NULL
          ON CONFLICT (relay_id) DO NOTHING",
     )
     .bind(to_json(relays)?)
@@ -180,7 +181,7 @@ pub async fn unread(readers: &SqlitePool) -> Result<Option<Unread>, sqlx::Error>
     }))
 }
 
-/// Makes what was accepted due at once, unless another worker did so.
+/// Makes what was accepted due at once, unless another worker did so. Relays that were removed are nobody's to look at.
 ///
 /// # Errors
 /// When the database refuses.
@@ -209,7 +210,8 @@ pub async fn follow(
          SELECT relay_sync.relay_id, relay_sync.target, $2
          FROM json_each($1) AS accepted
          CROSS JOIN relay_sync ON relay_sync.relay_id = accepted.value
-         WHERE true
+         CROSS JOIN relay ON relay.id = relay_sync.relay_id
+         WHERE relay.removed_at IS NULL
          ON CONFLICT (relay_id) DO UPDATE
          SET due_at = excluded.due_at",
     )

@@ -278,3 +278,17 @@ async fn what_was_accepted_before_anybody_looked_is_found_and_added() {
     assert_eq!(take(&db, at(19)).await.len(), 0);
     assert_eq!(take(&db, at(20)).await.len(), 1);
 }
+
+#[tokio::test]
+async fn a_removed_relay_is_not_looked_at_whoever_has_its_host() {
+    let (_folder, db) = accepted_relay().await;
+    follow(&db, at(1)).await;
+
+    run_sql(&db, "UPDATE relay SET removed_at = 1").await;
+    assert_eq!(take(&db, at(2)).await.len(), 0);
+
+    // zooid confirms.
+    accept(&db, at(3)).await;
+    assert!(follow(&db, at(4)).await);
+    assert_eq!(take(&db, at(5)).await.len(), 0);
+}
