@@ -15,7 +15,11 @@ use shared::domain::{Pubkey, Relay, RelayId};
 use shared::watch::is_bearer;
 
 use crate::auth::{Form, Identity, Rejection, Session, authenticate, of_cookie};
-use crate::error::ApiError;
+use crate::description::{Input as _, Operation};
+use crate::error::{
+    ApiError, BODY_INCOMPLETE, BODY_TOO_LARGE, CSRF, Code, FORBIDDEN, NOT_FOUND, UNAUTHORIZED,
+    UNAVAILABLE,
+};
 use crate::path::PathParam;
 use crate::role::Role;
 use crate::state::ApiState;
@@ -64,6 +68,10 @@ impl fmt::Display for Access {
     }
 }
 
+/// The errors of whatever is signed. A body is read when it was signed too, and an event is written down where each counts
+/// only once.
+const SIGNED: &[Code] = &[UNAUTHORIZED, BODY_TOO_LARGE, BODY_INCOMPLETE, UNAVAILABLE];
+
 /// A check that stands before a route.
 pub trait Rule: Copy + Send + Sync + 'static {
     /// What a handler behind this rule is handed.
@@ -71,6 +79,9 @@ pub trait Rule: Copy + Send + Sync + 'static {
 
     /// The rule as data.
     const ACCESS: Access;
+
+    /// Adds what the check reads from the path, and the errors that it answers.
+    fn describe(operation: &mut Operation<'_>);
 
     /// Lets `request` pass, or not.
     ///
@@ -316,6 +327,8 @@ impl Rule for Public {
     type Proof = Anybody;
     const ACCESS: Access = Access::Public;
 
+    fn describe(_: &mut Operation<'_>) {}
+
     async fn admit(self, _: &ApiState, _: &mut Request) -> Result<Anybody, ApiError> {
         Ok(Anybody(()))
     }
@@ -325,6 +338,10 @@ impl Rule for Signed {
     type Proof = Caller;
     const ACCESS: Access = Access::Signed;
 
+    fn describe(operation: &mut Operation<'_>) {
+        operation.may_refuse(SIGNED);
+    }
+
     async fn admit(self, state: &ApiState, request: &mut Request) -> Result<Caller, ApiError> {
         Caller::of(state, request).await
     }
@@ -333,6 +350,12 @@ impl Rule for Signed {
 impl Rule for TenantOrAdmin {
     type Proof = TenantAccess;
     const ACCESS: Access = Access::TenantOrAdmin;
+
+    fn describe(operation: &mut Operation<'_>) {
+        operation.may_refuse(SIGNED);
+        operation.may_refuse(&[FORBIDDEN]);
+        PathParam::<Pubkey>::describe(operation);
+    }
 
     async fn admit(
         self,
@@ -349,6 +372,12 @@ impl Rule for TenantOrAdmin {
 impl Rule for OwnerOrAdmin {
     type Proof = RelayAccess;
     const ACCESS: Access = Access::OwnerOrAdmin;
+
+    fn describe(operation: &mut Operation<'_>) {
+        operation.may_refuse(SIGNED);
+        operation.may_refuse(&[FORBIDDEN]);
+        PathParam::<RelayId>::describe(operation);
+    }
 
     async fn admit(self, state: &ApiState, request: &mut Request) -> Result<RelayAccess, ApiError> {
         let caller = Caller::of(state, request).await?;
@@ -369,6 +398,11 @@ impl Rule for Admin {
     type Proof = AdminAccess;
     const ACCESS: Access = Access::Admin;
 
+    fn describe(operation: &mut Operation<'_>) {
+        operation.may_refuse(SIGNED);
+        operation.may_refuse(&[FORBIDDEN]);
+    }
+
     async fn admit(self, state: &ApiState, request: &mut Request) -> Result<AdminAccess, ApiError> {
         Caller::of(state, request).await?.check_is_admin()?;
         Ok(AdminAccess(()))
@@ -378,6 +412,11 @@ impl Rule for Admin {
 impl Rule for Operator {
     type Proof = OperatorAccess;
     const ACCESS: Access = Access::Operator;
+
+    fn describe(operation: &mut Operation<'_>) {
+        operation.may_refuse(SIGNED);
+        operation.may_refuse(&[FORBIDDEN, CSRF]);
+    }
 
     async fn admit(
         self,
@@ -395,6 +434,10 @@ impl Rule for Operator {
 impl Rule for MetricsToken {
     type Proof = MetricsAccess;
     const ACCESS: Access = Access::MetricsToken;
+
+    fn describe(operation: &mut Operation<'_>) {
+        operation.may_refuse(&[NOT_FOUND]);
+    }
 
     async fn admit(
         self,
@@ -417,6 +460,11 @@ impl Rule for OperatorRead {
     type Proof = OperatorReadAccess;
     const ACCESS: Access = Access::OperatorRead;
 
+    fn describe(operation: &mut Operation<'_>) {
+        operation.may_refuse(SIGNED);
+        operation.may_refuse(&[FORBIDDEN]);
+    }
+
     async fn admit(
         self,
         state: &ApiState,
@@ -431,6 +479,11 @@ impl Rule for OperatorRead {
 impl Rule for SignIn {
     type Proof = SignInAccess;
     const ACCESS: Access = Access::SignIn;
+
+    fn describe(operation: &mut Operation<'_>) {
+        operation.may_refuse(SIGNED);
+        operation.may_refuse(&[FORBIDDEN]);
+    }
 
     async fn admit(
         self,
@@ -448,6 +501,10 @@ impl Rule for SignIn {
 impl Rule for SignedIn {
     type Proof = SignedInAccess;
     const ACCESS: Access = Access::SignedIn;
+
+    fn describe(operation: &mut Operation<'_>) {
+        operation.may_refuse(&[UNAUTHORIZED, CSRF]);
+    }
 
     async fn admit(
         self,

@@ -6,6 +6,9 @@ use std::time::Duration;
 use axum::extract::FromRequestParts;
 use http::HeaderName;
 use http::request::Parts;
+use serde_json::json;
+
+use crate::description::{Input, Operation};
 
 /// The request's header.
 const PREFER: HeaderName = HeaderName::from_static("prefer");
@@ -29,6 +32,18 @@ impl<S: Sync> FromRequestParts<S> for Wait {
             .filter_map(|value| value.to_str().ok())
             .find_map(wait_in);
         Ok(Self(wait))
+    }
+}
+
+impl Input for Wait {
+    fn describe(operation: &mut Operation<'_>) {
+        let comment = "`wait=N` (RFC 7240): to be answered when zooid has accepted what is written, or it was given up, but after N seconds (30 at most) in any case.";
+        operation.takes_header(
+            &PREFER,
+            comment,
+            &json!({"type": "string", "example": "wait=10"}),
+        );
+        operation.may_be_pending();
     }
 }
 

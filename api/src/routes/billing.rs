@@ -2,7 +2,10 @@
 //!
 //! Invariant: what it writes needs the request form. Whoever can turn relays off for want of payment rules the fleet.
 
+use serde::Serialize;
 use shared::domain::{BillingIdInput, Pubkey, Relay, RelayId, Tenant, WalletErrorInput};
+use utoipa::openapi::{ObjectBuilder, RefOr, Schema, Type};
+use utoipa::{PartialSchema, ToSchema};
 
 use crate::access::{Operator, OperatorAccess, TenantAccess, TenantOrAdmin};
 use crate::body::Json;
@@ -48,13 +51,30 @@ pub(super) fn routes() -> Vec<Route> {
 }
 
 /// Invoices are the billing system's: here there are none.
-async fn list_invoices(_: ApiState, _: TenantAccess, (): ()) -> Result<Data<[(); 0]>, ApiError> {
-    Ok(Data::ok([]))
+#[derive(Serialize, ToSchema)]
+#[schema(value_type = Vec<Object>, max_items = 0)]
+struct NoInvoices([(); 0]);
+
+/// Nor is there one being drafted: null.
+#[derive(Serialize)]
+struct NoDraft;
+
+impl PartialSchema for NoDraft {
+    fn schema() -> RefOr<Schema> {
+        ObjectBuilder::new().schema_type(Type::Null).into()
+    }
 }
 
-/// Nor is there one being drafted.
-async fn show_draft(_: ApiState, _: TenantAccess, (): ()) -> Result<Data<()>, ApiError> {
-    Ok(Data::ok(()))
+impl ToSchema for NoDraft {}
+
+/// Clients list them.
+async fn list_invoices(_: ApiState, _: TenantAccess, (): ()) -> Result<Data<NoInvoices>, ApiError> {
+    Ok(Data::ok(NoInvoices([])))
+}
+
+/// Clients look for it.
+async fn show_draft(_: ApiState, _: TenantAccess, (): ()) -> Result<Data<NoDraft>, ApiError> {
+    Ok(Data::ok(NoDraft))
 }
 
 /// Clients ask for it after a payment, and read the tenant as billing has left it.

@@ -9,16 +9,20 @@ use std::time::Duration;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures::stream::{self, StreamExt as _};
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderName, HeaderValue, StatusCode};
 use serde::Serialize;
+use serde_json::json;
 use shared::domain::{Activity, ResourceType};
 use shared::query::{Changed, News};
 use tokio::sync::broadcast::error::RecvError;
+use utoipa::ToSchema;
 
 use crate::access::{OperatorRead, OperatorReadAccess};
-use crate::data::Answer;
-use crate::error::ApiError;
+use crate::data::{Answer, event_stream};
+use crate::description::Operation;
+use crate::error::{ApiError, STREAMS_FULL};
 use crate::feed::Subscription;
+use crate::last_event_id::LastEventId;
 use crate::route::Route;
 use crate::state::ApiState;
 
@@ -28,26 +32,21 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// How long a stream lasts. Whoever follows comes back, and is asked again who they are.
 const STREAM_MAX: Duration = Duration::from_hours(1);
 
-/// What a browser that comes back has seen: the `id` of its last event.
-const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
-
 /// Keeps nginx from holding events back.
 const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
 pub(super) fn routes() -> Vec<Route> {
-    vec![Route::get("/events", OperatorRead, follow)]
+    vec![Route::get("/events", OperatorRead, follow).refusing(&[STREAMS_FULL])]
 }
 
 async fn follow(
     state: ApiState,
     _: OperatorReadAccess,
-    headers: HeaderMap,
+    LastEventId(seen): LastEventId,
 ) -> Result<EventStream, ApiError> {
     let subscription = state.feed().subscribe().await?;
     let subscription = subscription.ok_or(ApiError::StreamsFull)?;
-    let seen = headers
-        .get(LAST_EVENT_ID)
-        .and_then(|id| id.to_str().ok()?.parse::<i64>().ok());
+    let seen = seen.and_then(|id| id.parse::<i64>().ok());
     let first = match seen {
         None => VecDeque::from([hello(subscription.seq, subscription.seq)?]),
         Some(seen) => resume(&state, seen, subscription.seq).await?,
@@ -64,7 +63,16 @@ async fn follow(
 /// An answer that goes on.
 struct EventStream(Response);
 
-impl Answer for EventStream {}
+impl Answer for EventStream {
+    fn describe(operation: &mut Operation<'_>) {
+        let events = json!({
+            "hello": operation.schemas.answer::<Hello>(),
+            "activity": operation.schemas.answer::<ActivityView<'static>>(),
+            "changed": operation.schemas.answer::<Changed>(),
+        });
+        operation.succeeds(StatusCode::OK, event_stream(&events));
+    }
+}
 
 impl IntoResponse for EventStream {
     fn into_response(self) -> Response {
@@ -125,16 +133,21 @@ fn told(news: &News) -> Result<VecDeque<Event>, ApiError> {
 }
 
 /// An activity, with its position and, where it is about one, its relay.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct ActivityView<'a> {
+    /// Its position in the log.
     seq: i64,
+    /// The relay that it is about; null for a tenant's.
     relay_id: Option<&'a str>,
     #[serde(flatten)]
+    #[schema(value_type = Activity)]
     activity: &'a Activity,
 }
 
-#[derive(Serialize)]
+/// The first event of a stream.
+#[derive(Serialize, ToSchema)]
 struct Hello {
+    /// The position of the log after which everything is told.
     seq: i64,
 }
 

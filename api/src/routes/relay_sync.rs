@@ -6,17 +6,21 @@ use std::time::Duration;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures::stream::{self, BoxStream, StreamExt as _};
-use http::HeaderMap;
+use http::StatusCode;
 use serde::Serialize;
+use serde_json::json;
 use sha2::{Digest as _, Sha256};
 use shared::domain::{RelayId, SyncState};
 use shared::query::QueryError;
 use shared::repositories::relay_sync::RelaySync;
+use utoipa::ToSchema;
 
 use crate::access::{OwnerOrAdmin, RelayAccess};
-use crate::data::{Answer, Data};
+use crate::data::{Answer, Data, event_stream};
+use crate::description::Operation;
 use crate::error::ApiError;
 use crate::following::{Follower, Next};
+use crate::last_event_id::LastEventId;
 use crate::route::Route;
 use crate::state::ApiState;
 
@@ -31,13 +35,19 @@ pub(super) fn routes() -> Vec<Route> {
 }
 
 /// Where a relay stands, as its tenant reads it.
-#[derive(Debug, PartialEq, Eq, Serialize)]
+#[derive(Debug, PartialEq, Eq, Serialize, ToSchema)]
 struct RelaySyncView {
+    /// The version of the desired state.
     generation: i64,
+    /// The one that zooid last accepted; 0 for none.
     synced_generation: i64,
+    /// Where it stands.
     state: SyncState,
+    /// Attempts of the job that runs, waits or made the last attempt; null without one.
     attempts: Option<u32>,
+    /// How many it may make.
     max_attempts: Option<u32>,
+    /// When the waiting sync is due, in Unix seconds.
     next_attempt_at: Option<i64>,
     /// A sentence; null when there is nothing to say.
     failure: Option<String>,
@@ -69,7 +79,12 @@ async fn show(
 /// The events of a relay, until the client or the program goes away.
 struct SyncEvents(BoxStream<'static, Result<Event, Infallible>>);
 
-impl Answer for SyncEvents {}
+impl Answer for SyncEvents {
+    fn describe(operation: &mut Operation<'_>) {
+        let sync = operation.schemas.answer::<RelaySyncView>();
+        operation.succeeds(StatusCode::OK, event_stream(&json!({ "sync": sync })));
+    }
+}
 
 impl IntoResponse for SyncEvents {
     fn into_response(self) -> Response {
@@ -82,13 +97,9 @@ impl IntoResponse for SyncEvents {
 async fn follow(
     state: ApiState,
     relay: RelayAccess,
-    headers: HeaderMap,
+    LastEventId(last_seen): LastEventId,
 ) -> Result<SyncEvents, ApiError> {
     let id = relay.into_id();
-    let last_seen = headers
-        .get("last-event-id")
-        .and_then(|value| value.to_str().ok())
-        .map(str::to_owned);
     let watcher = Watcher {
         follower: state.following().follow(id.clone()),
         id,

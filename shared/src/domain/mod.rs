@@ -38,7 +38,7 @@ pub use failure_pattern::{fingerprint, pattern};
 pub use generation::Generation;
 pub use host::{CustomDomain, Subdomain, ZooidDomain};
 pub use id::{AttemptId, JobId, RelayId, WorkerId};
-pub use json::JsonInput;
+pub use json::{Flag, JsonInput};
 pub use operator::{Actor, OperatorActionKind, OperatorResource, RelayAction};
 pub use operator_input::{ReconcileInput, RetryInput};
 pub use plan::{Plan, PlanId, plans};

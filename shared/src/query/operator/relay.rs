@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 use serde_json::Value;
+use utoipa::ToSchema;
 
 use super::{
     DiffRow, Explanation, TimelineEvent, Viewpoint,
@@ -15,6 +16,7 @@ use crate::{
     query::{Query, QueryError},
     repositories::{
         FindById as _, List as _, Pagination,
+        activity::ActivityFilter,
         operator::{
             Snapshot,
             attempt::Attempt,
@@ -33,7 +35,7 @@ use crate::{
 const SHOWN: u32 = 20;
 
 /// All there is to know of one relay.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct RelayReport {
     /// Where it stands.
     pub sync: RelaySync,
@@ -56,13 +58,14 @@ pub struct RelayReport {
 }
 
 /// A request to zooid (zooid.md, Endpoints).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct NextRequest {
     /// POST before zooid has ever accepted the relay, else PATCH.
     pub verb: Verb,
     /// Under the target's URL.
     pub path: String,
     /// Its JSON, with a placeholder for each secret.
+    #[schema(value_type = Object)]
     pub body: Value,
 }
 
@@ -116,7 +119,12 @@ impl Query {
             .await?
             .items;
         let page = Pagination::first(SHOWN);
-        let activity = Activity::list(snapshot.connection(), id, &page).await?;
+        let activity = Activity::list(
+            snapshot.connection(),
+            &ActivityFilter::of(id.clone()),
+            &page,
+        )
+        .await?;
         let audited = AuditFilter {
             resource_type: Some("relay".to_owned()),
             resource_id: Some(id.to_string()),

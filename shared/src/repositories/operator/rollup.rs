@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 use sqlx::{FromRow, QueryBuilder, Sqlite};
+use utoipa::ToSchema;
 
 use super::Snapshot;
 use crate::domain::ZooidDomain;
@@ -18,7 +19,7 @@ pub struct Minutes {
 }
 
 /// Attempts that ended.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Ended {
     /// zooid accepted them.
     pub accepted: u64,

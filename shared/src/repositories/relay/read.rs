@@ -1,6 +1,7 @@
 //! The relay as people read it: its row, joined with how far zooid has followed.
 
 use sqlx::{FromRow, QueryBuilder, Row as _, SqliteExecutor, sqlite::SqliteRow};
+use utoipa::ToSchema;
 
 use crate::{
     domain::{
@@ -84,9 +85,10 @@ impl FindById for Relay {
 }
 
 /// Which relays to list: those that pass every filter given.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, ToSchema)]
 pub struct RelayFilter {
-    /// Owned by this tenant.
+    /// Owned by this tenant: its key as hex or npub.
+    #[schema(value_type = Option<String>, pattern = "^([0-9a-fA-F]{64}|npub1[02-9ac-hj-np-z]{58})$")]
     pub tenant: Option<Pubkey>,
     /// Served under this domain.
     pub zooid_domain: Option<ZooidDomain>,
