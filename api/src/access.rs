@@ -16,7 +16,11 @@ use shared::domain::{Actor, Pubkey, Relay, RelayId};
 use shared::watch::is_bearer;
 
 use crate::auth::{Form, Identity, Rejection, Session, Uses, authenticate, of_cookie};
-use crate::error::ApiError;
+use crate::description::{Input as _, Operation};
+use crate::error::{
+    ApiError, BODY_INCOMPLETE, BODY_TOO_LARGE, CSRF, Code, FORBIDDEN, NOT_FOUND, UNAUTHORIZED,
+    UNAVAILABLE,
+};
 use crate::path::PathParam;
 use crate::role::Role;
 use crate::state::ApiState;
@@ -66,6 +70,10 @@ impl fmt::Display for Access {
     }
 }
 
+/// The errors of whatever is signed. A body is read when it was signed too, and an event is written down where each counts
+/// only once.
+const SIGNED: &[Code] = &[UNAUTHORIZED, BODY_TOO_LARGE, BODY_INCOMPLETE, UNAVAILABLE];
+
 /// A check that stands before a route.
 pub trait Rule: Copy + Send + Sync + 'static {
     /// What a handler behind this rule is handed.
@@ -73,6 +81,9 @@ pub trait Rule: Copy + Send + Sync + 'static {
 
     /// The rule as data.
     const ACCESS: Access;
+
+    /// Adds what the check reads from the path, and the errors that it answers.
+    fn describe(operation: &mut Operation<'_>);
 
     /// Lets `request` pass, or not.
     ///
@@ -333,6 +344,8 @@ impl Rule for Public {
     type Proof = Anybody;
     const ACCESS: Access = Access::Public;
 
+    fn describe(_: &mut Operation<'_>) {}
+
     async fn admit(self, _: &ApiState, _: &mut Request) -> Result<Anybody, ApiError> {
         Ok(Anybody(()))
     }
@@ -342,6 +355,10 @@ impl Rule for Signed {
     type Proof = Caller;
     const ACCESS: Access = Access::Signed;
 
+    fn describe(operation: &mut Operation<'_>) {
+        operation.may_refuse(SIGNED);
+    }
+
     async fn admit(self, state: &ApiState, request: &mut Request) -> Result<Caller, ApiError> {
         Caller::of(state, request).await
     }
@@ -350,6 +367,12 @@ impl Rule for Signed {
 impl Rule for TenantOrAdmin {
     type Proof = TenantAccess;
     const ACCESS: Access = Access::TenantOrAdmin;
+
+    fn describe(operation: &mut Operation<'_>) {
+        operation.may_refuse(SIGNED);
+        operation.may_refuse(&[FORBIDDEN]);
+        PathParam::<Pubkey>::describe(operation);
+    }
 
     async fn admit(
         self,
@@ -366,6 +389,12 @@ impl Rule for TenantOrAdmin {
 impl Rule for OwnerOrAdmin {
     type Proof = RelayAccess;
     const ACCESS: Access = Access::OwnerOrAdmin;
+
+    fn describe(operation: &mut Operation<'_>) {
+        operation.may_refuse(SIGNED);
+        operation.may_refuse(&[FORBIDDEN]);
+        PathParam::<RelayId>::describe(operation);
+    }
 
     async fn admit(self, state: &ApiState, request: &mut Request) -> Result<RelayAccess, ApiError> {
         let caller = Caller::of(state, request).await?;
@@ -393,6 +422,11 @@ impl Rule for Admin {
     type Proof = AdminAccess;
     const ACCESS: Access = Access::Admin;
 
+    fn describe(operation: &mut Operation<'_>) {
+        operation.may_refuse(SIGNED);
+        operation.may_refuse(&[FORBIDDEN]);
+    }
+
     async fn admit(self, state: &ApiState, request: &mut Request) -> Result<AdminAccess, ApiError> {
         Caller::of(state, request).await?.check_is_admin()?;
         Ok(AdminAccess(()))
@@ -402,6 +436,11 @@ impl Rule for Admin {
 impl Rule for Operator {
     type Proof = OperatorAccess;
     const ACCESS: Access = Access::Operator;
+
+    fn describe(operation: &mut Operation<'_>) {
+        operation.may_refuse(SIGNED);
+        operation.may_refuse(&[FORBIDDEN, CSRF]);
+    }
 
     async fn admit(
         self,
@@ -419,6 +458,10 @@ impl Rule for Operator {
 impl Rule for MetricsToken {
     type Proof = MetricsAccess;
     const ACCESS: Access = Access::MetricsToken;
+
+    fn describe(operation: &mut Operation<'_>) {
+        operation.may_refuse(&[NOT_FOUND]);
+    }
 
     async fn admit(
         self,
@@ -441,6 +484,11 @@ impl Rule for OperatorRead {
     type Proof = OperatorReadAccess;
     const ACCESS: Access = Access::OperatorRead;
 
+    fn describe(operation: &mut Operation<'_>) {
+        operation.may_refuse(SIGNED);
+        operation.may_refuse(&[FORBIDDEN]);
+    }
+
     async fn admit(
         self,
         state: &ApiState,
@@ -455,6 +503,11 @@ impl Rule for OperatorRead {
 impl Rule for SignIn {
     type Proof = SignInAccess;
     const ACCESS: Access = Access::SignIn;
+
+    fn describe(operation: &mut Operation<'_>) {
+        operation.may_refuse(SIGNED);
+        operation.may_refuse(&[FORBIDDEN]);
+    }
 
     async fn admit(
         self,
@@ -472,6 +525,10 @@ impl Rule for SignIn {
 impl Rule for SignedIn {
     type Proof = SignedInAccess;
     const ACCESS: Access = Access::SignedIn;
+
+    fn describe(operation: &mut Operation<'_>) {
+        operation.may_refuse(&[UNAUTHORIZED, CSRF]);
+    }
 
     async fn admit(
         self,

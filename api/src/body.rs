@@ -6,6 +6,7 @@ use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use serde_json::Value;
 use shared::domain::JsonInput;
 
+use crate::description::{Input, Operation};
 use crate::error::ApiError;
 
 /// Longest body, in bytes: several times the longest relay.
@@ -21,6 +22,12 @@ impl<S: Sync, T: JsonInput> FromRequest<S> for Json<T> {
     async fn from_request(request: Request, _: &S) -> Result<Self, ApiError> {
         let bytes = read(request.into_body()).await?;
         parse(&bytes).map(Self)
+    }
+}
+
+impl<T: JsonInput> Input for Json<T> {
+    fn describe(operation: &mut Operation<'_>) {
+        operation.takes_body::<T>();
     }
 }
 

@@ -11,6 +11,8 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderName};
 use shared::config::Network;
 
+use crate::description::{Input, Operation};
+
 /// Whom proxies say that a request comes from: each adds the address it was called from at the end.
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
@@ -41,6 +43,11 @@ impl<S: Sync> FromRequestParts<S> for Client {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
         Ok(parts.extensions.get().copied().unwrap_or_default())
     }
+}
+
+/// Nothing that clients are told to send.
+impl Input for Client {
+    fn describe(_: &mut Operation<'_>) {}
 }
 
 /// The peer, or whom the trusted proxies before us name. What others claim means nothing.

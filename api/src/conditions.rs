@@ -1,16 +1,23 @@
 //! What a client demands of a write beside what it writes: that it is not done twice, and that nobody was faster.
 
+use std::convert::Infallible;
+
 use axum::extract::{FromRequest, FromRequestParts, Request};
-use http::header::IF_MATCH;
+use http::header::{IF_MATCH, IF_NONE_MATCH};
 use http::request::Parts;
-use http::{HeaderMap, HeaderName};
+use http::{HeaderMap, HeaderName, StatusCode};
+use serde_json::json;
 use sha2::{Digest as _, Sha256};
 use shared::command::Version;
 use shared::domain::{JsonInput, Pubkey, ValidationError};
 use shared::repositories::request::RequestKey;
 
 use crate::body;
-use crate::error::ApiError;
+use crate::description::{Input, Operation};
+use crate::error::{
+    ApiError, IDEMPOTENCY_KEY_INVALID, IDEMPOTENCY_KEY_REUSED, IF_MATCH_INVALID,
+    PRECONDITION_FAILED,
+};
 
 /// The header that makes a repetition of a request known.
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
@@ -51,6 +58,16 @@ impl<S: Sync, T: JsonInput> FromRequest<S> for Keyed<T> {
             body_hash: hex::encode(Sha256::digest(&bytes)),
             input: body::parse(&bytes)?,
         })
+    }
+}
+
+impl<T: JsonInput> Input for Keyed<T> {
+    fn describe(operation: &mut Operation<'_>) {
+        let comment = "Makes a repetition known for 24 hours: the same key and body are answered with what was answered first.";
+        let schema = json!({"type": "string", "pattern": "^[!-~]{1,255}$"});
+        operation.takes_header(&IDEMPOTENCY_KEY, comment, &schema);
+        operation.takes_body::<T>();
+        operation.may_refuse(&[IDEMPOTENCY_KEY_INVALID, IDEMPOTENCY_KEY_REUSED]);
     }
 }
 
@@ -105,6 +122,47 @@ impl<S: Sync> FromRequestParts<S> for IfMatch {
             }
         }
         Ok(Self(Some(Version::OneOf(tags))))
+    }
+}
+
+impl Input for IfMatch {
+    fn describe(operation: &mut Operation<'_>) {
+        let comment =
+            "Entity tags: nothing is written when the resource has none of them any more.";
+        operation.takes_header(&IF_MATCH, comment, &json!({"type": "string"}));
+        operation.may_refuse(&[IF_MATCH_INVALID, PRECONDITION_FAILED]);
+    }
+}
+
+/// The versions that a client has, from `If-None-Match` (RFC 9110, section 13.1.2).
+#[derive(Debug)]
+pub struct IfNoneMatch(Vec<String>);
+
+impl IfNoneMatch {
+    /// Whether the client has the version with this tag.
+    pub fn has(&self, tag: &str) -> bool {
+        self.0.iter().any(|known| known == tag)
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for IfNoneMatch {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        let known = parts.headers.get_all(IF_NONE_MATCH).iter();
+        let tags = known
+            .filter_map(|list| list.to_str().ok())
+            .flat_map(|list| list.split(','))
+            .map(|tag| tag.trim().to_owned());
+        Ok(Self(tags.collect()))
+    }
+}
+
+impl Input for IfNoneMatch {
+    fn describe(operation: &mut Operation<'_>) {
+        let comment = "Entity tags: 304 without a body when the client has the present one.";
+        operation.takes_header(&IF_NONE_MATCH, comment, &json!({"type": "string"}));
+        operation.succeeds(StatusCode::NOT_MODIFIED, json!({}));
     }
 }
 

@@ -3,19 +3,58 @@
 //! Invariant: no answer is without a body, and but for [`Metrics`], files and event streams it is JSON; clients take a bare 2xx for a failure.
 
 use axum::response::{IntoResponse, Response};
-use http::header::{CONTENT_TYPE, ETAG, LOCATION};
+use http::header::{CONTENT_TYPE, ETAG, LINK, LOCATION};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use serde::Serialize;
+use serde_json::{Value, json};
 use shared::watch;
+use utoipa::ToSchema;
 
+use crate::description::Operation;
 use crate::error::ApiError;
 
-/// What a handler may answer with when all went well.
-pub trait Answer: IntoResponse {}
+/// What a handler may answer with when all went well, and says of it.
+pub trait Answer: IntoResponse {
+    /// Adds the statuses of success, with what comes in each.
+    fn describe(operation: &mut Operation<'_>);
+}
 
-impl<T: Serialize> Answer for Data<T> {}
+impl<T: Serialize + ToSchema> Answer for Data<T> {
+    fn describe(operation: &mut Operation<'_>) {
+        operation.succeeds_with::<T>(StatusCode::OK);
+    }
+}
 
-impl Answer for Metrics {}
+/// A list, or a page of it with a link to the next.
+#[derive(Debug)]
+pub struct Paged<T>(pub Data<T>);
+
+impl<T: Serialize> Paged<T> {
+    /// The same with another value.
+    pub fn map<U>(self, value: impl FnOnce(T) -> U) -> Paged<U> {
+        Paged(self.0.map(value))
+    }
+}
+
+impl<T: Serialize> IntoResponse for Paged<T> {
+    fn into_response(self) -> Response {
+        self.0.into_response()
+    }
+}
+
+impl<T: Serialize + ToSchema> Answer for Paged<T> {
+    fn describe(operation: &mut Operation<'_>) {
+        operation.succeeds_with::<T>(StatusCode::OK);
+        operation.tells(&LINK, "`<url>; rel=\"next\"` when another page follows.");
+    }
+}
+
+impl Answer for Metrics {
+    fn describe(operation: &mut Operation<'_>) {
+        let text = json!({"schema": {"type": "string"}});
+        operation.succeeds(StatusCode::OK, json!({ watch::CONTENT_TYPE: text }));
+    }
+}
 
 /// The text of a scrape.
 #[derive(Debug)]
@@ -107,6 +146,12 @@ impl<T: Serialize> IntoResponse for Data<T> {
         response.headers_mut().extend(self.headers);
         response
     }
+}
+
+/// The content of a stream of server-sent events, with the schema of each event's data by its name. `OpenAPI` 3.1 has no
+/// word for that, hence the extension.
+pub fn event_stream(events: &Value) -> Value {
+    json!({"text/event-stream": {"schema": {"type": "string"}, "x-events": events}})
 }
 
 /// A response of JSON that is already text.

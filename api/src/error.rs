@@ -37,7 +37,7 @@ macro_rules! codes {
         ours { $($name:ident = $code:literal, $status:ident, $meaning:literal;)* }
         rules { $($rule:literal, $rule_meaning:literal;)* }
     ) => {
-        $(const $name: Code = Code { code: $code, status: StatusCode::$status, meaning: $meaning };)*
+        $(#[doc = $meaning] pub const $name: Code = Code { code: $code, status: StatusCode::$status, meaning: $meaning };)*
 
         /// Every code of a failure that this API answers.
         pub const CODES: &[Code] = &[
@@ -68,7 +68,12 @@ codes! {
         CUSTOM_DOMAIN_EXISTS = "custom-domain-exists", UNPROCESSABLE_ENTITY, "another relay has this `custom_domain`";
         PUBKEY_EXISTS = "pubkey-exists", UNPROCESSABLE_ENTITY, "there is a tenant with this key already";
         TENANT_UNKNOWN = "tenant-unknown", UNPROCESSABLE_ENTITY, "the relay's tenant has never signed in: `POST /tenants` comes first";
+        FIELD_TYPE = "field-type", UNPROCESSABLE_ENTITY, "a field has the wrong JSON type, or the body is no object";
         FILTER_INVALID = "filter-invalid", UNPROCESSABLE_ENTITY, "a filter has a value that cannot be, or is not known where that matters";
+        IDEMPOTENCY_KEY_INVALID = "idempotency-key-invalid", UNPROCESSABLE_ENTITY, "the `Idempotency-Key` is not 1 to 255 visible characters";
+        IF_MATCH_INVALID = "if-match-invalid", UNPROCESSABLE_ENTITY, "`If-Match` is neither `*` nor a list of entity tags";
+        PLAN_MEMBERS = "plan-members", UNPROCESSABLE_ENTITY, "the relay has more members than the plan allows; `error` has both numbers";
+        RELAY_LIMIT = "relay-limit", UNPROCESSABLE_ENTITY, "the tenant has as many relays as a tenant can have (`TENANT_MAX_RELAYS`)";
         RELAY_DELINQUENT = "relay-delinquent", UNPROCESSABLE_ENTITY, "a relay that is off for want of payment cannot be reactivated by its tenant";
         RELAY_REMOVED = "relay-removed", CONFLICT, "an admin removed the relay: it does not change any more";
         PRECONDITION_FAILED = "precondition-failed", PRECONDITION_FAILED, "the relay is no longer what `If-Match` says";
@@ -89,7 +94,6 @@ codes! {
     }
     rules {
         "field-required", "a required field is missing";
-        "field-type", "a field has the wrong JSON type, or the body is no object";
         "field-too-long", "a text is longer than its limit";
         "field-invalid", "a text contains control characters";
         "flag-invalid", "a flag is none of 0, 1, true and false";
@@ -101,10 +105,6 @@ codes! {
         "custom-domain-invalid", "`custom_domain` is no public host name, or one of ours";
         "plan-unknown", "`plan_id` is none of the plans";
         "plan-feature", "`blossom_enabled` or `livekit_enabled` is on and the plan does not include it";
-        "plan-members", "the relay has more members than the plan allows; `error` has both numbers";
-        "relay-limit", "the tenant has as many relays as a tenant can have (`TENANT_MAX_RELAYS`)";
-        "idempotency-key-invalid", "the `Idempotency-Key` is not 1 to 255 visible characters";
-        "if-match-invalid", "`If-Match` is neither `*` nor a list of entity tags";
         "icon-invalid", "`info_icon` is no http or https URL";
         "return-url-invalid", "`return_url` is no http or https URL";
         "nwc-url-invalid", "`nwc_url` is no wallet connection (NIP-47)";

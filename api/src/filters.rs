@@ -1,33 +1,56 @@
 //! What a list is narrowed down to, from the query of its URL.
 
-use std::convert::Infallible;
 use std::str::FromStr;
 
-use axum::extract::FromRequestParts;
-use http::request::Parts;
 use shared::domain::{Malformed, ValidationError};
-use shared::repositories::operator::keyset::LIMIT_MAX;
 use url::form_urlencoded;
 
 use crate::error::ApiError;
 
-/// Rows of a page that does not ask for another number.
-const LIMIT_DEFAULT: u32 = 50;
-
 /// The code of every refusal here.
 const INVALID: &str = "filter-invalid";
 
-/// The query of a URL as names and values. Empty values count as absent: clients send what their forms have. Names that a
-/// list does not know are ignored, unless it says [`Filters::only`].
-#[derive(Debug)]
-pub struct Filters(Vec<(String, String)>);
+/// The query of a URL as names and values. Empty values count as absent: clients send what their forms have.
+#[derive(Debug, Default)]
+pub struct Filters {
+    pairs: Vec<(String, String)>,
+    /// The names that were asked for so far.
+    asked: Vec<&'static str>,
+}
 
 impl Filters {
+    /// The names and values of `query`.
+    pub fn of(query: &str) -> Self {
+        Self {
+            pairs: form_urlencoded::parse(query.as_bytes())
+                .into_owned()
+                .collect(),
+            asked: Vec::new(),
+        }
+    }
+
+    /// The names that were asked for so far.
+    pub fn asked(&self) -> &[&'static str] {
+        &self.asked
+    }
+
+    /// Refuses names that were not asked for.
+    ///
+    /// # Errors
+    /// `filter-invalid`, with the name.
+    pub fn refuse_others(self) -> Result<(), ApiError> {
+        let mut names = self.pairs.into_iter().map(|(name, _)| name);
+        match names.find(|name| !self.asked.contains(&name.as_str())) {
+            Some(name) => Err(ApiError::FilterUnknown(name)),
+            None => Ok(()),
+        }
+    }
+
     /// The filter `name`, if there is one.
     ///
     /// # Errors
     /// `filter-invalid` when its value is none.
-    pub fn get<T>(&self, name: &'static str) -> Result<Option<T>, ValidationError>
+    pub fn get<T>(&mut self, name: &'static str) -> Result<Option<T>, ValidationError>
     where
         T: FromStr<Err = Malformed>,
     {
@@ -37,24 +60,10 @@ impl Filters {
             .map_err(|malformed| malformed_filter(name, &malformed))
     }
 
-    /// Refuses names that are none of `known`: a misspelt filter would let everything pass.
-    ///
-    /// # Errors
-    /// `filter-invalid`, with the name.
-    pub fn only(&self, known: &[&str]) -> Result<(), ApiError> {
-        match self
-            .0
-            .iter()
-            .find(|(name, _)| !known.contains(&name.as_str()))
-        {
-            Some((name, _)) => Err(ApiError::FilterUnknown(name.clone())),
-            None => Ok(()),
-        }
-    }
-
     /// The text of the filter `name`, if there is one.
-    pub fn text(&self, name: &'static str) -> Option<&str> {
-        self.0
+    pub fn text(&mut self, name: &'static str) -> Option<&str> {
+        self.asked.push(name);
+        self.pairs
             .iter()
             .find(|(key, value)| key == name && !value.is_empty())
             .map(|(_, value)| value.as_str())
@@ -64,7 +73,7 @@ impl Filters {
     ///
     /// # Errors
     /// `filter-invalid` when one of them is none.
-    pub fn all<T>(&self, name: &'static str) -> Result<Vec<T>, ValidationError>
+    pub fn all<T>(&mut self, name: &'static str) -> Result<Vec<T>, ValidationError>
     where
         T: FromStr<Err = Malformed>,
     {
@@ -84,7 +93,7 @@ impl Filters {
     ///
     /// # Errors
     /// `filter-invalid` when one of them is none.
-    pub fn numbers(&self, name: &'static str) -> Result<Vec<i64>, ValidationError> {
+    pub fn numbers(&mut self, name: &'static str) -> Result<Vec<i64>, ValidationError> {
         let numbers: Vec<Number> = self.all(name)?;
         Ok(numbers.into_iter().map(|Number(number)| number).collect())
     }
@@ -93,7 +102,7 @@ impl Filters {
     ///
     /// # Errors
     /// `filter-invalid` when it is none.
-    pub fn number(&self, name: &'static str) -> Result<Option<i64>, ValidationError> {
+    pub fn number(&mut self, name: &'static str) -> Result<Option<i64>, ValidationError> {
         Ok(self.get::<Number>(name)?.map(|Number(number)| number))
     }
 
@@ -102,7 +111,7 @@ impl Filters {
     /// # Errors
     /// `filter-invalid` when it is none, or out of bounds.
     pub fn within(
-        &self,
+        &mut self,
         name: &'static str,
         from: u32,
         to: u32,
@@ -119,12 +128,17 @@ impl Filters {
             })
     }
 
-    /// How many rows a page is to have.
+    /// The flag of the filter `name`, if there is one: 0, 1, true or false.
     ///
     /// # Errors
-    /// `filter-invalid` when it is no number from 1 to [`LIMIT_MAX`].
-    pub fn limit(&self) -> Result<u32, ValidationError> {
-        self.within("limit", 1, LIMIT_MAX, LIMIT_DEFAULT)
+    /// `filter-invalid` when it is none.
+    pub fn flag(&mut self, name: &'static str) -> Result<Option<bool>, ValidationError> {
+        match self.text(name) {
+            None => Ok(None),
+            Some("0" | "false") => Ok(Some(false)),
+            Some("1" | "true") => Ok(Some(true)),
+            Some(_) => Err(ValidationError::new(INVALID, name, "must be 0 or 1")),
+        }
     }
 }
 
@@ -133,7 +147,9 @@ pub fn malformed_filter(name: &'static str, malformed: &Malformed) -> Validation
     ValidationError::malformed(INVALID, name, malformed)
 }
 
-struct Number(i64);
+/// A whole number.
+#[derive(Debug)]
+pub struct Number(pub i64);
 
 impl FromStr for Number {
     type Err = Malformed;
@@ -143,18 +159,5 @@ impl FromStr for Number {
             what: "number",
             rule: "must be a whole number",
         })
-    }
-}
-
-impl<S: Sync> FromRequestParts<S> for Filters {
-    type Rejection = Infallible;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
-        let query = parts.uri.query().unwrap_or_default();
-        Ok(Self(
-            form_urlencoded::parse(query.as_bytes())
-                .into_owned()
-                .collect(),
-        ))
     }
 }

@@ -6,8 +6,10 @@ use std::time::Duration;
 use axum::extract::FromRequestParts;
 use http::HeaderName;
 use http::request::Parts;
+use serde_json::json;
 use shared::domain::Pubkey;
 
+use crate::description::{Input, Operation};
 use crate::limits::{Limits, Slot};
 use crate::places::Place;
 
@@ -68,6 +70,18 @@ impl<S: Sync> FromRequestParts<S> for Wait {
             wanted,
             slot: parts.extensions.get().cloned(),
         })
+    }
+}
+
+impl Input for Wait {
+    fn describe(operation: &mut Operation<'_>) {
+        let comment = "`wait=N` (RFC 7240): to be answered when zooid has accepted what is written, or it was given up, but after N seconds (30 at most) in any case.";
+        operation.takes_header(
+            &PREFER,
+            comment,
+            &json!({"type": "string", "example": "wait=10"}),
+        );
+        operation.may_be_pending();
     }
 }
 

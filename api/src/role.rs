@@ -5,9 +5,10 @@ use std::collections::HashMap;
 use serde::Serialize;
 use shared::config::ServerConfig;
 use shared::domain::{Malformed, Pubkey};
+use utoipa::ToSchema;
 
 /// What a key may do there. Keys without a role may do nothing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
     /// Read and act.

@@ -1,4 +1,7 @@
 //! A route: verb, path, rule, handler. The rule comes first at compile time and at run time.
+//!
+//! Invariant: what its description says follows from the types of rule, input and answer; by hand come only the codes of
+//! commands, and tests hold these against what is answered.
 
 use axum::extract::{FromRequest, Request, State};
 use axum::response::{IntoResponse, Response};
@@ -7,7 +10,8 @@ use http::Method;
 
 use crate::access::{Access, Rule};
 use crate::data::Answer;
-use crate::error::ApiError;
+use crate::description::{Input, Operation};
+use crate::error::{ApiError, Code};
 use crate::state::ApiState;
 
 /// A route with the rule that guards it. There is no way to make one without.
@@ -21,6 +25,10 @@ pub struct Route {
     pub(crate) access: Access,
     /// The handler behind the check.
     pub(crate) handler: MethodRouter<ApiState>,
+    /// What its types say of it.
+    pub(crate) describe: fn(&mut Operation<'_>),
+    /// What it may refuse for reasons that no type of its handler tells.
+    pub(crate) refusals: &'static [Code],
 }
 
 /// A handler gets the state, the proof that the caller may call it, and what else it reads from the request.
@@ -54,7 +62,7 @@ impl Route {
     pub fn get<R, X, M, A, H>(path: &'static str, rule: R, handler: H) -> Self
     where
         R: Rule,
-        X: FromRequest<ApiState, M> + Send,
+        X: FromRequest<ApiState, M> + Input + Send,
         A: Answer,
         H: Handler<R::Proof, X, A>,
     {
@@ -65,7 +73,7 @@ impl Route {
     pub fn post<R, X, M, A, H>(path: &'static str, rule: R, handler: H) -> Self
     where
         R: Rule,
-        X: FromRequest<ApiState, M> + Send,
+        X: FromRequest<ApiState, M> + Input + Send,
         A: Answer,
         H: Handler<R::Proof, X, A>,
     {
@@ -76,7 +84,7 @@ impl Route {
     pub fn put<R, X, M, A, H>(path: &'static str, rule: R, handler: H) -> Self
     where
         R: Rule,
-        X: FromRequest<ApiState, M> + Send,
+        X: FromRequest<ApiState, M> + Input + Send,
         A: Answer,
         H: Handler<R::Proof, X, A>,
     {
@@ -87,7 +95,7 @@ impl Route {
     pub fn delete<R, X, M, A, H>(path: &'static str, rule: R, handler: H) -> Self
     where
         R: Rule,
-        X: FromRequest<ApiState, M> + Send,
+        X: FromRequest<ApiState, M> + Input + Send,
         A: Answer,
         H: Handler<R::Proof, X, A>,
     {
@@ -103,7 +111,7 @@ impl Route {
     ) -> Self
     where
         R: Rule,
-        X: FromRequest<ApiState, M> + Send,
+        X: FromRequest<ApiState, M> + Input + Send,
         A: Answer,
         H: Handler<R::Proof, X, A>,
     {
@@ -117,6 +125,21 @@ impl Route {
             path,
             access: R::ACCESS,
             handler: on(filter, guarded),
+            describe: |operation| {
+                R::describe(operation);
+                X::describe(operation);
+                A::describe(operation);
+            },
+            refusals: &[],
+        }
+    }
+
+    /// The same, where commands and queries may also refuse with `codes`. What the caller's rule and the types of the
+    /// handler refuse needs no mention.
+    pub fn refusing(self, codes: &'static [Code]) -> Self {
+        Self {
+            refusals: codes,
+            ..self
         }
     }
 }
@@ -129,7 +152,7 @@ async fn guarded<R, X, M, A, H>(
 ) -> Result<Response, Response>
 where
     R: Rule,
-    X: FromRequest<ApiState, M> + Send,
+    X: FromRequest<ApiState, M> + Input + Send,
     A: Answer,
     H: Handler<R::Proof, X, A>,
 {

@@ -4,14 +4,17 @@
 //! who they are.
 
 use std::convert::Infallible;
+use std::marker::PhantomData;
 use std::time::Duration;
 
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures::stream::{Stream, StreamExt as _};
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderName, HeaderValue, StatusCode};
+use serde_json::Value;
 
-use crate::data::Answer;
+use crate::data::{Answer, event_stream};
+use crate::description::Operation;
 use crate::limits::StreamPlace;
 use crate::state::ApiState;
 
@@ -21,17 +24,20 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// How long a stream lasts.
 const STREAM_MAX: Duration = Duration::from_hours(1);
 
-/// What a browser that comes back has seen: the `id` of its last event.
-const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
-
 /// Keeps nginx from holding events back.
 const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
-/// An answer that goes on.
-#[derive(Debug)]
-pub struct EventStream(Response);
+/// What a kind of stream sends.
+pub trait Events {
+    /// The schema of each event's data, by the event's name.
+    fn describe(operation: &mut Operation<'_>) -> Value;
+}
 
-impl EventStream {
+/// An answer that goes on, and what it sends.
+#[derive(Debug)]
+pub struct EventStream<E>(Response, PhantomData<E>);
+
+impl<E> EventStream<E> {
     /// Sends `events` for as long as they and the stream's time last, and holds its `place` until then.
     pub fn new(
         state: &ApiState,
@@ -51,19 +57,19 @@ impl EventStream {
         response
             .headers_mut()
             .insert(X_ACCEL_BUFFERING, HeaderValue::from_static("no"));
-        Self(response)
+        Self(response, PhantomData)
     }
 }
 
-impl Answer for EventStream {}
+impl<E: Events> Answer for EventStream<E> {
+    fn describe(operation: &mut Operation<'_>) {
+        let events = E::describe(operation);
+        operation.succeeds(StatusCode::OK, event_stream(&events));
+    }
+}
 
-impl IntoResponse for EventStream {
+impl<E> IntoResponse for EventStream<E> {
     fn into_response(self) -> Response {
         self.0
     }
-}
-
-/// What a client that comes back has seen.
-pub fn last_event_id(headers: &HeaderMap) -> Option<&str> {
-    headers.get(LAST_EVENT_ID)?.to_str().ok()
 }

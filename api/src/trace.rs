@@ -9,12 +9,14 @@ use axum::middleware::Next;
 use axum::response::Response;
 use http::request::Parts;
 use http::{HeaderName, HeaderValue, Method};
+use serde_json::json;
 use shared::command::Trace;
 use shared::metrics;
 use tracing::field::Empty;
 use tracing::{Instrument as _, info_span};
 use ulid::Ulid;
 
+use crate::description::{Input, Operation};
 use crate::state::ApiState;
 
 /// The header that carries the request's id, both ways.
@@ -33,6 +35,14 @@ impl<S: Sync> FromRequestParts<S> for RequestTrace {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
         let trace = parts.extensions.get::<Trace>().cloned();
         Ok(Self(trace.unwrap_or_default()))
+    }
+}
+
+impl Input for RequestTrace {
+    fn describe(operation: &mut Operation<'_>) {
+        let comment = "An id that goes along into the logs and the job; one is made up without it.";
+        let schema = json!({"type": "string", "pattern": "^[A-Za-z0-9._-]{1,64}$"});
+        operation.takes_header(&REQUEST_ID, comment, &schema);
     }
 }
 

@@ -14,7 +14,8 @@ use shared::crypto::SecretText;
 use shared::domain::{DashboardSession, SessionScope};
 
 use crate::auth::Rejection;
-use crate::error::ApiError;
+use crate::description::{Input, Operation};
+use crate::error::{ApiError, CSRF};
 use crate::role::Role;
 use crate::state::ApiState;
 
@@ -76,6 +77,12 @@ pub fn role_of(state: &ApiState, session: &DashboardSession) -> Option<Role> {
 /// would have people work in somebody else's name without knowing.
 #[derive(Debug)]
 pub struct OurPage(());
+
+impl Input for OurPage {
+    fn describe(operation: &mut Operation<'_>) {
+        operation.may_refuse(&[CSRF]);
+    }
+}
 
 impl FromRequestParts<ApiState> for OurPage {
     type Rejection = ApiError;

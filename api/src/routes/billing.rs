@@ -3,12 +3,15 @@
 //! Invariant: what it writes needs the request form, and is on record as an operator's action. Whoever can turn relays off for
 //! want of payment rules the fleet.
 
+use serde::Serialize;
 use shared::domain::{BillingIdInput, Pubkey, Relay, RelayId, Tenant, WalletErrorInput};
+use utoipa::openapi::{ObjectBuilder, RefOr, Schema, Type};
+use utoipa::{PartialSchema, ToSchema};
 
 use crate::access::{Operator, OperatorAccess, TenantAccess, TenantOrAdmin};
 use crate::body::Json;
 use crate::data::Data;
-use crate::error::ApiError;
+use crate::error::{ApiError, RELAY_REMOVED};
 use crate::path::PathParam;
 use crate::route::Route;
 use crate::state::ApiState;
@@ -33,29 +36,48 @@ pub(super) fn routes() -> Vec<Route> {
         ),
         Route::put("/tenants/{pubkey}/nwc-error", Operator, set_nwc_error),
         Route::delete("/tenants/{pubkey}/nwc-error", Operator, clear_nwc_error),
-        Route::put("/relays/{id}/delinquent", Operator, mark_delinquent),
-        Route::delete("/relays/{id}/delinquent", Operator, settle),
+        Route::put("/relays/{id}/delinquent", Operator, mark_delinquent).refusing(&[RELAY_REMOVED]),
+        Route::delete("/relays/{id}/delinquent", Operator, settle).refusing(&[RELAY_REMOVED]),
         Route::put(
             "/relays/{id}/subscription-item",
             Operator,
             set_subscription_item,
-        ),
+        )
+        .refusing(&[RELAY_REMOVED]),
         Route::delete(
             "/relays/{id}/subscription-item",
             Operator,
             clear_subscription_item,
-        ),
+        )
+        .refusing(&[RELAY_REMOVED]),
     ]
 }
 
 /// Invoices are the billing system's: here there are none.
-async fn list_invoices(_: ApiState, _: TenantAccess, (): ()) -> Result<Data<[(); 0]>, ApiError> {
-    Ok(Data::ok([]))
+#[derive(Serialize, ToSchema)]
+#[schema(value_type = Vec<Object>, max_items = 0)]
+struct NoInvoices([(); 0]);
+
+/// Nor is there one being drafted: null.
+#[derive(Serialize)]
+struct NoDraft;
+
+impl PartialSchema for NoDraft {
+    fn schema() -> RefOr<Schema> {
+        ObjectBuilder::new().schema_type(Type::Null).into()
+    }
 }
 
-/// Nor is there one being drafted.
-async fn show_draft(_: ApiState, _: TenantAccess, (): ()) -> Result<Data<()>, ApiError> {
-    Ok(Data::ok(()))
+impl ToSchema for NoDraft {}
+
+/// Clients list them.
+async fn list_invoices(_: ApiState, _: TenantAccess, (): ()) -> Result<Data<NoInvoices>, ApiError> {
+    Ok(Data::ok(NoInvoices([])))
+}
+
+/// Clients look for it.
+async fn show_draft(_: ApiState, _: TenantAccess, (): ()) -> Result<Data<NoDraft>, ApiError> {
+    Ok(Data::ok(NoDraft))
 }
 
 /// Clients ask for it after a payment, and read the tenant as billing has left it.

@@ -6,36 +6,53 @@ use std::collections::VecDeque;
 
 use axum::response::sse::Event;
 use futures::stream::{self, Stream};
-use http::HeaderMap;
 use serde::Serialize;
+use serde_json::{Value, json};
 use shared::domain::{Activity, ResourceType};
 use shared::query::{Changed, News};
 use tokio::sync::broadcast::error::RecvError;
+use utoipa::ToSchema;
 
 use crate::access::{OperatorRead, OperatorReadAccess};
-use crate::error::ApiError;
+use crate::description::Operation;
+use crate::error::{ApiError, STREAMS_FULL};
 use crate::feed::Subscription;
+use crate::last_event_id::LastEventId;
 use crate::route::Route;
 use crate::state::ApiState;
-use crate::stream::{EventStream, last_event_id};
+use crate::stream::{EventStream, Events};
 
 pub(super) fn routes() -> Vec<Route> {
-    vec![Route::get("/events", OperatorRead, follow)]
+    vec![Route::get("/events", OperatorRead, follow).refusing(&[STREAMS_FULL])]
 }
 
 async fn follow(
     state: ApiState,
     _: OperatorReadAccess,
-    headers: HeaderMap,
-) -> Result<EventStream, ApiError> {
+    LastEventId(seen): LastEventId,
+) -> Result<EventStream<OperatorEvents>, ApiError> {
     let place = state.limits().operator_stream()?;
     let subscription = state.feed().subscribe().await?;
-    let seen = last_event_id(&headers).and_then(|id| id.parse::<i64>().ok());
+    let seen = seen.and_then(|id| id.parse::<i64>().ok());
     let first = match seen {
         None => VecDeque::from([hello(subscription.seq, subscription.seq)?]),
         Some(seen) => resume(&state, seen, subscription.seq).await?,
     };
     Ok(EventStream::new(&state, place, events(subscription, first)))
+}
+
+/// What operators' streams send.
+#[derive(Debug)]
+struct OperatorEvents;
+
+impl Events for OperatorEvents {
+    fn describe(operation: &mut Operation<'_>) -> Value {
+        json!({
+            "hello": operation.schemas.answer::<Hello>(),
+            "activity": operation.schemas.answer::<ActivityView<'static>>(),
+            "changed": operation.schemas.answer::<Changed>(),
+        })
+    }
 }
 
 /// For a follower who comes back: the activities between what they saw and `seq`. What else changed is in no log, so
@@ -85,16 +102,21 @@ fn told(news: &News) -> Result<VecDeque<Event>, ApiError> {
 }
 
 /// An activity, with its position and, where it is about one, its relay.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct ActivityView<'a> {
+    /// Its position in the log.
     seq: i64,
+    /// The relay that it is about; null for a tenant's.
     relay_id: Option<&'a str>,
     #[serde(flatten)]
+    #[schema(value_type = Activity)]
     activity: &'a Activity,
 }
 
-#[derive(Serialize)]
+/// The first event of a stream.
+#[derive(Serialize, ToSchema)]
 struct Hello {
+    /// The position of the log after which everything is told.
     seq: i64,
 }
 

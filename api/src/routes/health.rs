@@ -2,22 +2,34 @@
 
 use serde::Serialize;
 use shared::watch::metrics_text;
+use utoipa::ToSchema;
 
 use crate::access::{Anybody, MetricsAccess, MetricsToken, Public};
 use crate::data::{Data, Metrics};
-use crate::error::ApiError;
+use crate::error::{
+    ApiError, DATABASE_REPLACED, DATABASE_UNREADABLE, DATABASE_UNWRITABLE, QUEUE_LATE,
+    WORKER_SILENT,
+};
 use crate::route::Route;
 use crate::state::ApiState;
 
-#[derive(Serialize)]
+/// How this process is.
+#[derive(Serialize, ToSchema)]
 struct Health {
+    /// `ok` or `ready`.
     status: &'static str,
 }
 
 pub(super) fn routes() -> Vec<Route> {
     vec![
         Route::get("/healthz", Public, healthz),
-        Route::get("/readyz", Public, readyz),
+        Route::get("/readyz", Public, readyz).refusing(&[
+            DATABASE_REPLACED,
+            DATABASE_UNWRITABLE,
+            DATABASE_UNREADABLE,
+            WORKER_SILENT,
+            QUEUE_LATE,
+        ]),
         Route::get("/metrics", MetricsToken, metrics),
     ]
 }

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 use shared::domain::Pubkey;
+use utoipa::ToSchema;
 
 use crate::access::{Caller, Signed};
 use crate::data::Data;
@@ -10,10 +11,14 @@ use crate::role::Role;
 use crate::route::Route;
 use crate::state::ApiState;
 
-#[derive(Serialize)]
+/// Who the caller is to us.
+#[derive(Serialize, ToSchema)]
 struct Identity {
+    /// Their key.
     pubkey: Pubkey,
+    /// Whether they are an admin.
     is_admin: bool,
+    /// What they may do as an operator; null for nothing.
     role: Option<Role>,
 }
 

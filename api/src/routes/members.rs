@@ -2,19 +2,22 @@
 
 use serde::Serialize;
 use shared::domain::Pubkey;
+use utoipa::ToSchema;
 
 use crate::access::{OwnerOrAdmin, RelayAccess};
 use crate::data::Data;
-use crate::error::ApiError;
+use crate::error::{ApiError, MEMBERS_UNAVAILABLE};
 use crate::route::Route;
 use crate::state::ApiState;
 
 pub(super) fn routes() -> Vec<Route> {
-    vec![Route::get("/relays/{id}/members", OwnerOrAdmin, list)]
+    vec![Route::get("/relays/{id}/members", OwnerOrAdmin, list).refusing(&[MEMBERS_UNAVAILABLE])]
 }
 
-#[derive(Serialize)]
+/// Who belongs to a relay.
+#[derive(Serialize, ToSchema)]
 struct MemberList {
+    /// Their keys, sorted; none before zooid has accepted the relay.
     members: Vec<Pubkey>,
 }
 

@@ -20,6 +20,7 @@ use http::Method;
 use tower_http::catch_panic::CatchPanicLayer;
 
 pub use crate::access::Access;
+pub use reference::openapi;
 
 use crate::compression;
 use crate::cors;

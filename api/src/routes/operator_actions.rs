@@ -6,11 +6,14 @@ use shared::domain::{
     BulkInput, PreviewInput, ReconcileInput, RelayAction, RelayId, RetryInput, ZooidDomain,
 };
 use shared::repositories::relay_sync::RelaySync;
+use utoipa::ToSchema;
 
 use crate::access::{Operator, OperatorAccess};
 use crate::body::Json;
 use crate::data::Data;
-use crate::error::ApiError;
+use crate::error::{
+    ApiError, BULK_CHANGED, BULK_TOKEN_INVALID, RELAY_IN_STEP, RELAY_QUARANTINED, TARGET_UNKNOWN,
+};
 use crate::path::PathParam;
 use crate::route::Route;
 use crate::state::ApiState;
@@ -22,12 +25,14 @@ pub(super) fn routes() -> Vec<Route> {
             "/operator/relays/{id}/retry",
             Operator,
             |state, access, input| send_again(state, access, input, RelayAction::Retry),
-        ),
+        )
+        .refusing(&[RELAY_IN_STEP, RELAY_QUARANTINED]),
         Route::post(
             "/operator/relays/{id}/sync",
             Operator,
             |state, access, input| send_again(state, access, input, RelayAction::Sync),
-        ),
+        )
+        .refusing(&[RELAY_QUARANTINED]),
         Route::post(
             "/operator/relays/{id}/cancel",
             Operator,
@@ -52,17 +57,20 @@ pub(super) fn routes() -> Vec<Route> {
             "/operator/targets/{name}/pause",
             Operator,
             |state, access, input| act_on_target(state, access, input, TargetAction::Pause),
-        ),
+        )
+        .refusing(&[TARGET_UNKNOWN]),
         Route::post(
             "/operator/targets/{name}/resume",
             Operator,
             |state, access, input| act_on_target(state, access, input, TargetAction::Resume),
-        ),
+        )
+        .refusing(&[TARGET_UNKNOWN]),
         Route::post(
             "/operator/targets/{name}/probe",
             Operator,
             |state, access, input| act_on_target(state, access, input, TargetAction::Probe),
-        ),
+        )
+        .refusing(&[TARGET_UNKNOWN]),
         Route::post("/operator/queue/pause", Operator, |state, access, input| {
             act_on_queue(state, access, input, QueueAction::Pause)
         }),
@@ -72,14 +80,16 @@ pub(super) fn routes() -> Vec<Route> {
             |state, access, input| act_on_queue(state, access, input, QueueAction::Resume),
         ),
         Route::post("/operator/bulk/preview", Operator, preview_bulk),
-        Route::post("/operator/bulk", Operator, run_bulk),
+        Route::post("/operator/bulk", Operator, run_bulk)
+            .refusing(&[BULK_TOKEN_INVALID, BULK_CHANGED]),
         Route::post("/operator/reconcile", Operator, reconcile),
     ]
 }
 
 /// What an action came to.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct ActionView {
+    /// How many relays it touched, or 1 for a target or the queue; 0 when there was nothing to do.
     affected: u64,
     /// Its line in the record; null when there was nothing to do.
     action_id: Option<String>,
@@ -95,20 +105,24 @@ impl From<Acted> for ActionView {
 }
 
 /// What an action on one relay came to, and where the relay stands now.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct RelayActionView {
     #[serde(flatten)]
     action: ActionView,
     /// Unix seconds: until when zooid asked us to wait, which is kept; null when there is no such pause.
     not_before: Option<i64>,
+    /// Where the relay stands now.
     sync: RelaySync,
 }
 
 /// What an action on all that match would do.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct PreviewView {
+    /// How many relays it would touch now.
     affected: u64,
+    /// What carries it out.
     token: String,
+    /// Up to five of these relays.
     sample: Vec<RelaySync>,
 }
 

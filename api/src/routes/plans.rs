@@ -24,6 +24,6 @@ async fn show(
     _: ApiState,
     _: Anybody,
     PathParam(id): PathParam<PlanId>,
-) -> Result<Data<&'static Plan>, ApiError> {
-    Ok(Data::ok(Plan::of(id)))
+) -> Result<Data<Plan>, ApiError> {
+    Ok(Data::ok(Plan::of(id).clone()))
 }

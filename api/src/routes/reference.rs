@@ -1,18 +1,19 @@
 //! `/openapi.json` and `/docs`: what this server can be asked, for programs and for people.
 //!
-//! Invariant: the routes are those of the route table and the codes those of the errors, so neither can be missing. What a
-//! route answers is said once, in the API reference, and read from there; tests hold the reference to the table.
+//! Invariant: the routes are those that are served, what they take and answer is what the types of their handlers say, and
+//! the codes are those of the errors, so nothing can be missing. What a route is for is said once, in the API reference, and
+//! read from there; tests hold the reference to the table.
 
 use std::sync::LazyLock;
 
 use axum::response::{Html, IntoResponse, Response};
 use http::header::CONTENT_SECURITY_POLICY;
-use http::{HeaderValue, Method, StatusCode};
+use http::{HeaderValue, StatusCode};
 use serde_json::{Map, Value, json};
 
-use super::{Entry, table};
 use crate::access::{Access, Anybody, Public};
 use crate::data::{self, Answer};
+use crate::description::{Operation, Schemas};
 use crate::error::{ApiError, CODES};
 use crate::route::Route;
 use crate::state::ApiState;
@@ -38,7 +39,12 @@ pub(super) fn routes() -> Vec<Route> {
 /// The description, which is no answer in an envelope: tools expect it bare.
 struct Description;
 
-impl Answer for Description {}
+impl Answer for Description {
+    fn describe(operation: &mut Operation<'_>) {
+        let content = json!({"application/json": {"schema": {"type": "object"}}});
+        operation.succeeds(StatusCode::OK, content);
+    }
+}
 
 impl IntoResponse for Description {
     fn into_response(self) -> Response {
@@ -53,7 +59,12 @@ async fn describe(_: ApiState, _: Anybody, (): ()) -> Result<Description, ApiErr
 
 struct Page;
 
-impl Answer for Page {}
+impl Answer for Page {
+    fn describe(operation: &mut Operation<'_>) {
+        let content = json!({"text/html; charset=utf-8": {"schema": {"type": "string"}}});
+        operation.succeeds(StatusCode::OK, content);
+    }
+}
 
 impl IntoResponse for Page {
     fn into_response(self) -> Response {
@@ -65,23 +76,20 @@ async fn browse(_: ApiState, _: Anybody, (): ()) -> Result<Page, ApiError> {
     Ok(Page)
 }
 
-/// The description by `OpenAPI` 3.1.
-fn openapi() -> Value {
+/// The description by `OpenAPI` 3.1 (<https://spec.openapis.org/oas/v3.1.1.html>).
+#[must_use]
+pub fn openapi() -> Value {
+    let mut schemas = Schemas::default();
     let mut paths = Map::new();
-    for entry in table() {
+    for route in super::routes() {
         let path = paths
-            .entry(entry.path.replace("{*", "{"))
+            .entry(route.path.replace("{*", "{"))
             .or_insert_with(|| Value::Object(Map::new()));
-        path[entry.method.as_str().to_ascii_lowercase()] = operation(&entry);
+        path[route.method.as_str().to_ascii_lowercase()] = operation(&route, &mut schemas);
     }
-    let codes: Vec<&str> = CODES.iter().map(|code| code.code).collect();
-    let meanings: Map<String, Value> = CODES
-        .iter()
-        .map(|code| {
-            let meaning = json!({"status": code.status.as_u16(), "meaning": code.meaning});
-            (code.code.to_owned(), meaning)
-        })
-        .collect();
+    let paths = Value::Object(paths);
+    let mut named = schemas.named(&paths);
+    named.insert("Error".to_owned(), error());
     json!({
         "openapi": "3.1.0",
         "info": {
@@ -106,36 +114,41 @@ fn openapi() -> Value {
                     "description": "Signed in at the dashboard. Changes need its `csrf` as `X-CSRF-Token`.",
                 },
             },
-            "schemas": {
-                "Error": {
-                    "type": "object",
-                    "required": ["error", "code"],
-                    "properties": {
-                        "error": {"type": "string", "description": "A sentence for a person."},
-                        "code": {"type": "string", "enum": codes},
-                        "field": {"type": "string", "description": "The field at fault, where one is."},
-                        "affected": {"type": "integer"},
-                    },
-                    "x-codes": meanings,
-                },
-            },
+            "schemas": named,
         },
     })
 }
 
-fn operation(entry: &Entry) -> Value {
-    let parameters: Vec<Value> = entry
-        .path
-        .split('/')
-        .filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'))
-        .map(|name| {
-            // OpenAPI has no word for "and all that follows".
-            let name = name.trim_start_matches('*');
-            let schema = json!({"type": "string"});
-            json!({"name": name, "in": "path", "required": true, "schema": schema})
+/// The envelope of failure.
+fn error() -> Value {
+    let codes: Vec<&str> = CODES.iter().map(|code| code.code).collect();
+    let meanings: Map<String, Value> = CODES
+        .iter()
+        .map(|code| {
+            let meaning = json!({"status": code.status.as_u16(), "meaning": code.meaning});
+            (code.code.to_owned(), meaning)
         })
         .collect();
-    let security = match entry.access {
+    json!({
+        "type": "object",
+        "description": "Why a request was not carried out.",
+        "required": ["error", "code"],
+        "properties": {
+            "error": {"type": "string", "minLength": 1, "description": "A sentence for a person."},
+            "code": {"type": "string", "enum": codes, "description": "For programs; it does not change."},
+            "field": {"type": "string", "description": "The field at fault, where one is."},
+            "affected": {"type": "integer", "description": "How many relays match by now, where that is why."},
+        },
+        "x-codes": meanings,
+    })
+}
+
+fn operation(route: &Route, schemas: &mut Schemas) -> Value {
+    let mut described = Operation::new(schemas, &route.method, route.path);
+    (route.describe)(&mut described);
+    described.may_refuse(route.refusals);
+    let mut operation = described.finish();
+    let security = match route.access {
         Access::Public => json!([]),
         Access::MetricsToken => json!([{"metrics": []}]),
         Access::Signed
@@ -146,54 +159,22 @@ fn operation(entry: &Entry) -> Value {
         Access::Operator | Access::OperatorRead => json!([{"nip98": []}, {"dashboard": []}]),
         Access::SignedIn => json!([{"dashboard": []}]),
     };
-    let mut operation = json!({
-        "summary": summary(entry),
-        "description": format!("For {}.", entry.access),
-        "tags": [entry.path.split('/').nth(1).unwrap_or_default()],
-        "parameters": parameters,
-        "security": security,
-        "responses": {
-            "2XX": {"description": "Done.", "content": success(entry)},
-            "default": {
-                "description": "Not done.",
-                "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}},
-            },
-        },
-    });
-    if matches!(entry.method, Method::POST | Method::PUT) {
-        operation["requestBody"] = json!({
-            "required": false,
-            "content": {"application/json": {"schema": {"type": "object"}}},
-        });
-    }
-    operation
-}
-
-/// What a success looks like.
-fn success(entry: &Entry) -> Value {
-    let text = json!({"schema": {"type": "string"}});
-    match entry.path {
-        "/metrics" => json!({"application/openmetrics-text": text}),
-        "/openapi.json" => json!({"application/json": {"schema": {"type": "object"}}}),
-        "/docs" | "/dashboard" | "/dashboard/{*view}" => json!({"text/html": text}),
-        "/dashboard/assets/{*file}" => json!({"*/*": {}}),
-        path if path.ends_with("/events") => json!({"text/event-stream": text}),
-        _ => {
-            let data = json!({"description": summary(entry)});
-            let code = json!({"const": "ok"});
-            let schema = json!({
-                "type": "object",
-                "required": ["data", "code"],
-                "properties": {"data": data, "code": code},
-            });
-            json!({"application/json": {"schema": schema}})
-        }
-    }
+    let tag = route.path.split('/').nth(1).unwrap_or_default();
+    operation.extend([
+        ("summary".to_owned(), summary(route).into()),
+        (
+            "description".to_owned(),
+            format!("For {}.", route.access).into(),
+        ),
+        ("tags".to_owned(), json!([tag])),
+        ("security".to_owned(), security),
+    ]);
+    operation.into()
 }
 
 /// What the reference says that the route answers; empty where it does not, which a test refuses.
-fn summary(entry: &Entry) -> &'static str {
-    let row = format!("| `{} {}` | {} | ", entry.method, entry.path, entry.access);
+fn summary(route: &Route) -> &'static str {
+    let row = format!("| `{} {}` | {} | ", route.method, route.path, route.access);
     REFERENCE
         .lines()
         .find_map(|line| line.strip_prefix(&row)?.strip_suffix(" |"))

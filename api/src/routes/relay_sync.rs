@@ -2,37 +2,46 @@
 
 use axum::response::sse::Event;
 use futures::stream;
-use http::HeaderMap;
 use serde::Serialize;
+use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use shared::domain::{RelayId, SyncState};
 use shared::query::QueryError;
 use shared::repositories::relay_sync::RelaySync;
+use utoipa::ToSchema;
 
 use crate::access::{OwnerOrAdmin, RelayAccess};
 use crate::client::Client;
 use crate::data::Data;
-use crate::error::ApiError;
+use crate::description::Operation;
+use crate::error::{ApiError, STREAMS_FULL};
 use crate::following::{Follower, Next};
+use crate::last_event_id::LastEventId;
 use crate::route::Route;
 use crate::state::ApiState;
-use crate::stream::{EventStream, last_event_id};
+use crate::stream::{EventStream, Events};
 
 pub(super) fn routes() -> Vec<Route> {
     vec![
         Route::get("/relays/{id}/sync", OwnerOrAdmin, show),
-        Route::get("/relays/{id}/events", OwnerOrAdmin, follow),
+        Route::get("/relays/{id}/events", OwnerOrAdmin, follow).refusing(&[STREAMS_FULL]),
     ]
 }
 
 /// Where a relay stands, as its tenant reads it.
-#[derive(Debug, PartialEq, Eq, Serialize)]
+#[derive(Debug, PartialEq, Eq, Serialize, ToSchema)]
 struct RelaySyncView {
+    /// The version of the desired state.
     generation: i64,
+    /// The one that zooid last accepted; 0 for none.
     synced_generation: i64,
+    /// Where it stands.
     state: SyncState,
+    /// Attempts of the job that runs, waits or made the last attempt; null without one.
     attempts: Option<u32>,
+    /// How many it may make.
     max_attempts: Option<u32>,
+    /// When the waiting sync is due, in Unix seconds.
     next_attempt_at: Option<i64>,
     /// Since when the newest generation has been seen in effect; null before, and where nobody looks.
     live_at: Option<i64>,
@@ -64,18 +73,28 @@ async fn show(
     Ok(Data::ok(sync.into()))
 }
 
+/// What a relay's streams send.
+#[derive(Debug)]
+struct RelayEvents;
+
+impl Events for RelayEvents {
+    fn describe(operation: &mut Operation<'_>) -> Value {
+        json!({ "sync": operation.schemas.answer::<RelaySyncView>() })
+    }
+}
+
 /// Begins with where the relay stands now, unless that is what the client saw last.
 async fn follow(
     state: ApiState,
     relay: RelayAccess,
-    (client, headers): (Client, HeaderMap),
-) -> Result<EventStream, ApiError> {
+    (client, LastEventId(last_seen)): (Client, LastEventId),
+) -> Result<EventStream<RelayEvents>, ApiError> {
     let place = state.limits().relay_stream(relay.caller(), client)?;
     let id = relay.into_id();
     let watcher = Watcher {
         follower: state.following().follow(id.clone()).await?,
         id,
-        last_seen: last_event_id(&headers).map(str::to_owned),
+        last_seen,
         looked: false,
         state: state.clone(),
     };

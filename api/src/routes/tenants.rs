@@ -1,19 +1,20 @@
 //! `/tenants`: the people who own relays.
 
-use shared::domain::{CreateTenantInput, Relay, Tenant, UpdateTenantInput};
-use shared::repositories::relay::Presence;
-use shared::repositories::tenant::TenantCursor;
+use shared::domain::{CreateTenantInput, Relay, Tenant, UpdateTenantInput, ValidationError};
+use shared::repositories::relay::RelayFilter;
+use shared::repositories::tenant::{TenantCursor, TenantFilter};
 
 use crate::access::{Admin, AdminAccess, Caller, Signed, TenantAccess, TenantOrAdmin};
 use crate::body::Json;
-use crate::data::Data;
+use crate::data::{Data, Paged};
 use crate::error::ApiError;
 use crate::filters::Filters;
 use crate::page::{OLDEST_FIRST, PageQuery};
+use crate::query::{Query, QueryInput, Unknown};
 use crate::route::Route;
 use crate::state::ApiState;
 
-use super::relays;
+use super::relays::{self, OfOneTenant};
 
 pub(super) fn routes() -> Vec<Route> {
     vec![
@@ -28,10 +29,10 @@ pub(super) fn routes() -> Vec<Route> {
 async fn list(
     state: ApiState,
     _: AdminAccess,
-    (query, filters): (PageQuery, Filters),
-) -> Result<Data<Vec<Tenant>>, ApiError> {
-    let wanted = query.read(&filters, OLDEST_FIRST)?;
-    let tenants = state.query().list_tenants(&wanted.page).await?;
+    (page, Query(filter)): (PageQuery, Query<TenantFilter>),
+) -> Result<Paged<Vec<Tenant>>, ApiError> {
+    let wanted = page.read(OLDEST_FIRST)?;
+    let tenants = state.query().list_tenants(&filter, &wanted.page).await?;
     Ok(wanted.answer(&state, tenants, |tenant| {
         TenantCursor::of(tenant).to_string()
     }))
@@ -68,8 +69,23 @@ async fn update(
 async fn list_relays(
     state: ApiState,
     tenant: TenantAccess,
-    (query, filters): (PageQuery, Filters),
-) -> Result<Data<Vec<Relay>>, ApiError> {
-    let tenant = Some(tenant.into_pubkey());
-    relays::list_of(&state, tenant, Presence::Present, &query, &filters).await
+    (page, Query(OfOneTenant(filter))): (PageQuery, Query<OfOneTenant>),
+) -> Result<Paged<Vec<Relay>>, ApiError> {
+    let filter = RelayFilter {
+        tenant: Some(tenant.into_pubkey()),
+        ..filter
+    };
+    relays::list_of(&state, &filter, &page).await
+}
+
+impl QueryInput for TenantFilter {
+    const UNKNOWN: Unknown = Unknown::Ignored;
+
+    fn read(filters: &mut Filters) -> Result<Self, ValidationError> {
+        Ok(Self {
+            nwc_is_set: filters.flag("nwc_is_set")?,
+            past_due: filters.flag("past_due")?,
+            churned: filters.flag("churned")?,
+        })
+    }
 }

@@ -2,8 +2,10 @@
 
 use api::routes::{Access, table};
 use nostr::key::Keys;
+use reqwest::header::CONTENT_TYPE;
 use serde_json::{Value, json};
 
+use crate::description;
 use crate::harness::*;
 
 /// A route as the contract has it, and a call that succeeds when the caller is let in.
@@ -207,7 +209,10 @@ async fn every_route_lets_in_whom_its_rule_names_and_nobody_else() {
                     row.path.ends_with("/events") || matches!(row.path, "/openapi.json" | "/docs");
                 if (is_bare || !is_json) && refusal.is_none() {
                     // These are in no envelope, and a stream does not end.
-                    assert_eq!(call.send_raw().await.status(), 200, "{case}");
+                    let response = call.send_raw().await;
+                    assert_eq!(response.status(), 200, "{case}");
+                    let media_type = response.headers()[CONTENT_TYPE].to_str().unwrap();
+                    description::hold_bare(row.method, &path, 200, media_type);
                     continue;
                 }
 

@@ -20,6 +20,8 @@ use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+use crate::description;
+
 /// What the API believes to be called.
 pub const SERVER_URL: &str = "https://api.caravel.example";
 
@@ -293,8 +295,9 @@ impl Call<'_> {
         self
     }
 
-    /// Sends it, and holds the answer against the envelope.
+    /// Sends it, and holds the answer against the envelope and the description.
     pub async fn send(self) -> Reply {
+        let (method, path) = (self.method.clone(), self.path.clone());
         let response = self.send_raw().await;
         let status = response.status().as_u16();
         let headers = response.headers().clone();
@@ -311,6 +314,7 @@ impl Call<'_> {
             assert!(!json["error"].as_str().unwrap().is_empty(), "{json}");
             assert!(json.get("data").is_none(), "{json}");
         }
+        description::hold(&method, &path, status, &json);
         Reply {
             status,
             headers,

@@ -167,6 +167,47 @@ async fn activities_come_in_pages_from_either_end() {
 }
 
 #[tokio::test]
+async fn tenants_and_activities_are_narrowed_by_their_filters() {
+    let api = start().await;
+    let relay = api.relay("narrow").await;
+    let owner = api.owner.public_key().to_hex();
+    let overdue = api
+        .put(format!("/tenants/{owner}/past-due"))
+        .signing(&api.admin);
+    assert_eq!(overdue.send().await.status, 200);
+    let path = format!("/relays/{}", relay["id"].as_str().unwrap());
+    let turned_off = api.post(format!("{path}/deactivate")).by(&api.owner);
+    assert_eq!(turned_off.send().await.status, 200);
+
+    for (filter, count) in [
+        ("past_due=1", 1),
+        ("past_due=0", 1),
+        ("churned=0&nwc_is_set=false", 2),
+        ("churned=1", 0),
+        ("past_due=", 2),
+    ] {
+        let reply = api.get(format!("/tenants?{filter}")).by(&api.admin);
+        let tenants = reply.send().await.data();
+        assert_eq!(tenants.as_array().unwrap().len(), count, "{filter}");
+    }
+    for (filter, count) in [
+        ("activity_type=create_relay", 1),
+        ("activity_type=create_relay,deactivate_relay", 2),
+        ("activity_type=update_relay", 0),
+    ] {
+        let reply = api.get(format!("{path}/activity?{filter}")).by(&api.owner);
+        let data = reply.send().await.data();
+        assert_eq!(
+            data["activity"].as_array().unwrap().len(),
+            count,
+            "{filter}"
+        );
+    }
+    let misspelt = api.get("/tenants?churned=never").by(&api.admin);
+    assert_eq!(misspelt.send().await.outcome(), (422, "filter-invalid"));
+}
+
+#[tokio::test]
 async fn what_is_no_page_is_refused_by_name() {
     let api = start().await;
     for (query, field) in [

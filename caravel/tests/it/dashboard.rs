@@ -1,10 +1,6 @@
 //! The dashboard in a browser: the tests of `caravel/tests/dashboard` run against the real server, whose scene they set
 //! through a harness of a few calls, described in `scene.mjs`.
 
-use std::path::Path;
-use std::process::Stdio;
-use std::time::Duration;
-
 use axum::extract::{Path as PathParam, State};
 use axum::routing::post;
 use axum::{Json, Router};
@@ -13,19 +9,16 @@ use nostr::prelude::*;
 use serde_json::{Value, json};
 use shared::db::Db;
 use tokio::net::TcpListener;
-use tokio::process::Command;
 use tokio::sync::{mpsc, oneshot};
 use zooid_sim::{Effect, Fault, Phase, Verb};
 
 use crate::installation::{Installation, RELAY_DOMAIN, create_named};
+use crate::npm::npm;
 use crate::process::Process;
 use crate::wait::until;
 
 /// Where the browser's tests are.
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/dashboard");
-
-/// The longest that all of them take together.
-const PATIENCE: Duration = Duration::from_mins(10);
 
 /// What tells the causes of one call for failures from those of the next: numbers would not.
 const WORDS: [&str; 8] = [
@@ -53,8 +46,8 @@ async fn an_operator_finds_and_repairs_what_is_wrong_in_a_browser() {
     let (harness, mut calls) = listen().await;
     let variables = [("DASHBOARD_URL", &*url), ("DASHBOARD_CONTROL", &harness)];
 
-    npm(&["ci", "--no-audit", "--no-fund"], &[]).await;
-    let testing = npm(&["test"], &variables);
+    npm(FOLDER, &["ci", "--no-audit", "--no-fund"], &[]).await;
+    let testing = npm(FOLDER, &["test"], &variables);
     let setting = async {
         while let Some(call) = calls.recv().await {
             let answer = scene.set(&call.name, &call.input).await;
@@ -120,26 +113,6 @@ async fn take(
 async fn free_port() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     listener.local_addr().unwrap().port()
-}
-
-/// Runs npm where the tests are; it must succeed.
-async fn npm(arguments: &[&str], variables: &[(&str, &str)]) {
-    let running = Command::new("npm")
-        .args(arguments)
-        .current_dir(Path::new(FOLDER))
-        .envs(variables.iter().copied())
-        .stdin(Stdio::null())
-        .kill_on_drop(true)
-        .output();
-    let output = tokio::time::timeout(PATIENCE, running)
-        .await
-        .unwrap_or_else(|_| panic!("npm {arguments:?} takes too long"))
-        .unwrap();
-    let (out, err) = (
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr),
-    );
-    assert!(output.status.success(), "npm {arguments:?}: {out}{err}");
 }
 
 impl Scene {

@@ -37,9 +37,11 @@ impl Installation {
     /// A zooid, and nothing of Caravel yet.
     pub async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let sim = ZooidSim::start(SimConfig::new(folder.path().join("zooid")))
-            .await
-            .unwrap();
+        let config = SimConfig {
+            admin_port: Some(0),
+            ..SimConfig::new(folder.path().join("zooid"))
+        };
+        let sim = ZooidSim::start(config).await.unwrap();
         let signing = Keys::generate();
         sim.whitelist([signing.public_key().to_hex()]);
         Self {

@@ -1,6 +1,7 @@
 //! What happened to tenants and relays, in the words clients know.
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::Pubkey;
 use super::text::text_enum;
@@ -40,7 +41,7 @@ text_enum! {
 }
 
 /// One line of the audit log.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Activity {
     /// Position in the log: the cursor of whoever follows it. Not part of the model clients read.
     #[serde(skip)]

@@ -1,6 +1,7 @@
 //! What the billing system tells beside what its path names.
 
 use serde_json::Value;
+use utoipa::ToSchema;
 
 use super::{JsonInput, ValidationError, json::Fields, settings_patch::check_text};
 
@@ -10,14 +11,20 @@ const ID_MAX_CHARS: usize = 255;
 /// Longest message that is taken over, in characters: a sentence or two.
 const MESSAGE_MAX_CHARS: usize = 500;
 
+/// What a line can break.
+const LINE_RULES: &[&str] = &["field-required", "field-too-long", "field-invalid"];
+
 /// The billing system's id of something.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, ToSchema)]
 pub struct BillingIdInput {
     /// The id, not empty.
+    #[schema(min_length = 1, max_length = 255)]
     pub id: String,
 }
 
 impl JsonInput for BillingIdInput {
+    const RULES: &'static [&'static str] = LINE_RULES;
+
     fn from_json(body: &Value) -> Result<Self, ValidationError> {
         Ok(Self {
             id: line(body, "id", ID_MAX_CHARS)?,
@@ -26,13 +33,16 @@ impl JsonInput for BillingIdInput {
 }
 
 /// Why a wallet could not pay.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, ToSchema)]
 pub struct WalletErrorInput {
     /// The sentence its tenant is shown, not empty.
+    #[schema(min_length = 1, max_length = 500)]
     pub message: String,
 }
 
 impl JsonInput for WalletErrorInput {
+    const RULES: &'static [&'static str] = LINE_RULES;
+
     fn from_json(body: &Value) -> Result<Self, ValidationError> {
         Ok(Self {
             message: line(body, "message", MESSAGE_MAX_CHARS)?,

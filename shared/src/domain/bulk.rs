@@ -6,6 +6,7 @@ use std::{collections::BTreeSet, str::FromStr};
 
 use serde::Serialize;
 use serde_json::Value;
+use utoipa::ToSchema;
 
 use super::{
     FailureKind, JsonInput, Malformed, RelayAction, RelayId, SyncState, ValidationError,
@@ -22,7 +23,7 @@ pub const SEARCH_MAX_CHARS: usize = 200;
 const INVALID: &str = "filter-invalid";
 
 /// All relays that pass every part given; all there are when none is.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct BulkFilter {
     /// In one of these states.
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
@@ -39,6 +40,7 @@ pub struct BulkFilter {
     /// Found by this text: the whole relay id or its first four characters or more; the beginning of the subdomain, the
     /// host or the custom domain; the tenant's key as hex or npub; the id of a job; words of the shown failure's message.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 200)]
     pub q: Option<String>,
     /// Whose last attempt began then or later, in unix milliseconds.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -46,8 +48,9 @@ pub struct BulkFilter {
     /// Whose last attempt began before that, in unix milliseconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub until: Option<i64>,
-    /// One of these, at most [`BULK_RELAYS_MAX`]; none at all when the set is empty.
+    /// One of these, at most 1000; none at all when the set is empty.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(max_items = 1000)]
     pub relays: Option<BTreeSet<RelayId>>,
 }
 
@@ -140,7 +143,7 @@ fn parsed<T: FromStr<Err = Malformed> + Ord>(
 }
 
 /// A request to see what an action would do to all relays that match.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, ToSchema)]
 pub struct PreviewInput {
     /// What would be done.
     pub action: RelayAction,
@@ -148,7 +151,12 @@ pub struct PreviewInput {
     pub filter: BulkFilter,
 }
 
+/// What a preview, and so a bulk, can break.
+const BULK_RULES: &[&str] = &["field-required", "action-invalid", INVALID];
+
 impl JsonInput for PreviewInput {
+    const RULES: &'static [&'static str] = BULK_RULES;
+
     fn from_json(body: &Value) -> Result<Self, ValidationError> {
         let fields = Fields::of(body)?;
         Ok(Self {
@@ -165,9 +173,10 @@ impl JsonInput for PreviewInput {
 }
 
 /// A request to do what was previewed.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, ToSchema)]
 pub struct BulkInput {
     /// What to do to which relays.
+    #[serde(flatten)]
     pub previewed: PreviewInput,
     /// What the preview was answered with.
     pub token: String,
@@ -176,6 +185,8 @@ pub struct BulkInput {
 }
 
 impl JsonInput for BulkInput {
+    const RULES: &'static [&'static str] = BULK_RULES;
+
     fn from_json(body: &Value) -> Result<Self, ValidationError> {
         let previewed = PreviewInput::from_json(body)?;
         let fields = Fields::of(body)?;

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
+use utoipa::ToSchema;
 
 use super::{JsonInput, Pubkey, ValidationError, json::Fields, text::text_enum};
 
@@ -27,13 +28,15 @@ pub struct DashboardSession {
 }
 
 /// A request to sign in by a link.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, ToSchema)]
 pub struct LinkInput {
     /// The token in the link.
     pub token: String,
 }
 
 impl JsonInput for LinkInput {
+    const RULES: &'static [&'static str] = &["field-required"];
+
     fn from_json(body: &Value) -> Result<Self, ValidationError> {
         let token = Fields::of(body)?
             .text("token")?

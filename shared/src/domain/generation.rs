@@ -4,11 +4,15 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::Malformed;
 
 /// A version of a relay's desired state: 1 when the relay is created, one more with every write that zooid must learn of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema,
+)]
+#[schema(minimum = 1)]
 #[serde(try_from = "i64")]
 pub struct Generation(i64);
 

@@ -32,7 +32,8 @@ const PRIVATE_TOP_LABELS: [&str; 14] = [
 
 text_type! {
     /// The label under a domain of ours at which a relay answers: 1 to 63 of `[a-z0-9-]`, no hyphen at either end.
-    /// Reserved words are a rule for new relays ([`super::Rules`]), not of this type.
+    /// Reserved words are a rule for new relays, not of this type.
+    #[schema(pattern = "^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$", example = "club")]
     Subdomain, "subdomain", "must be 1 to 63 lower-case letters, digits or hyphens, without a hyphen at either end", |text| {
         let valid = is_label(text) && !text.bytes().any(|byte| byte.is_ascii_uppercase());
         valid.then(|| text.to_owned())
@@ -42,6 +43,7 @@ text_type! {
 text_type! {
     /// A domain under which relays are served, with a port where zooid answers on another than the default: `spaces.example.com`,
     /// `localhost:3334`.
+    #[schema(min_length = 1, max_length = 253, example = "spaces.example.com")]
     ZooidDomain, "zooid domain", "must be a host name, with a port at most", |text| {
         let name = text.split_once(':').map_or(Some(text), |(name, port)| port.parse::<u16>().ok().filter(|port| *port > 0).map(|_| name))?;
         (is_name(name) && text.len() <= NAME_MAX_BYTES).then(|| text.to_ascii_lowercase())
@@ -60,6 +62,7 @@ impl ZooidDomain {
 
 text_type! {
     /// A tenant's own host name: public DNS, at least one dot, neither an address nor a name reserved for private use.
+    #[schema(min_length = 3, max_length = 253, example = "chat.example.com")]
     CustomDomain, "custom domain", "must be a public host name such as chat.example.com", |text| {
         let name = text.to_ascii_lowercase();
         let top = name.rsplit_once('.')?.1;

@@ -8,6 +8,7 @@ use std::str::FromStr;
 use rand::{Rng, RngExt};
 use serde::{Deserialize, Serialize};
 use ulid::Ulid;
+use utoipa::ToSchema;
 
 use super::text::{Malformed, text_type};
 
@@ -19,6 +20,7 @@ const WORKER_ID_MAX_BYTES: usize = 128;
 
 text_type! {
     /// The id of a relay: a lower-case ULID, so ids sort by creation. zooid receives it in paths, as `[a-z0-9]{26}`.
+    #[schema(pattern = "^[a-z0-9]{26}$", example = "01j9zx3v8qj5s3r5t3n0v2k4m6")]
     RelayId, "relay id", "must be 26 lower-case letters or digits", |text| {
         let valid = text.len() == ULID_CHARS && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
         valid.then(|| text.to_owned())
@@ -39,6 +41,7 @@ impl RelayId {
 
 text_type! {
     /// The id of a job: an upper-case ULID, the form apalis stores.
+    #[schema(pattern = "^[0-7][0-9A-HJKMNP-TV-Z]{25}$", example = "01J9ZX3V8QJ5S3R5T3N0V2K4M6")]
     JobId, "job id", "must be an upper-case ULID", |text| {
         let ulid = Ulid::from_string(text).ok()?;
         (ulid.to_string() == text).then(|| text.to_owned())
@@ -53,6 +56,7 @@ impl From<Ulid> for JobId {
 
 text_type! {
     /// The name of a worker process, unique among those that live.
+    #[schema(pattern = "^[!-~]{1,128}$", example = "worker-1@host")]
     WorkerId, "worker id", "must be 1 to 128 visible ASCII characters", |text| {
         let valid = (1..=WORKER_ID_MAX_BYTES).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
         valid.then(|| text.to_owned())
@@ -60,7 +64,9 @@ text_type! {
 }
 
 /// The id of one attempt of a sync, and the fence of its outcome.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema,
+)]
 #[serde(transparent)]
 pub struct AttemptId(i64);
 

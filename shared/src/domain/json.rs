@@ -5,17 +5,48 @@
 use std::str::FromStr;
 
 use serde_json::{Map, Value};
+use utoipa::openapi::{ObjectBuilder, RefOr, Schema, Type, schema::SchemaType};
+use utoipa::{PartialSchema, ToSchema};
 
 use super::{Malformed, ValidationError};
 
 /// A request body that is read from JSON with refusals that name the field, which serde's own errors cannot do.
-pub trait JsonInput: Sized {
+///
+/// Its schema is what the API's description says of the body.
+pub trait JsonInput: ToSchema + Sized {
+    /// Fields that are optional to their types, and must be there nevertheless: refused as missing only after others were
+    /// read.
+    const REQUIRED: &'static [&'static str] = &[];
+
+    /// The codes of the rules that an input can break, `field-type` aside, which all have.
+    const RULES: &'static [&'static str];
+
     /// Reads the fields this input knows.
     ///
     /// # Errors
     /// `field-type`, `flag-invalid` or the code of the field whose text does not parse.
     fn from_json(body: &Value) -> Result<Self, ValidationError>;
 }
+
+/// How a flag is written in a body: 0, 1, true or false. What is read is a `bool`; this is its schema.
+pub struct Flag(());
+
+impl PartialSchema for Flag {
+    fn schema() -> RefOr<Schema> {
+        ObjectBuilder::new()
+            .schema_type(SchemaType::from_iter([Type::Integer, Type::Boolean]))
+            .enum_values(Some([
+                Value::from(0),
+                Value::from(1),
+                Value::from(false),
+                Value::from(true),
+            ]))
+            .description(Some("0 or false, 1 or true."))
+            .into()
+    }
+}
+
+impl ToSchema for Flag {}
 
 /// The fields of a JSON object.
 pub(super) struct Fields<'a>(&'a Map<String, Value>);

@@ -43,7 +43,7 @@ pub use failure_pattern::{fingerprint, pattern};
 pub use generation::Generation;
 pub use host::{CustomDomain, Subdomain, ZooidDomain};
 pub use id::{AttemptId, JobId, RelayId, WorkerId};
-pub use json::JsonInput;
+pub use json::{Flag, JsonInput};
 pub use observation::{DriftField, ExpectedDocument, Observation, RelayDocument};
 pub use operator::{Actor, OperatorActionKind, OperatorResource, RelayAction};
 pub use operator_input::{ReconcileInput, RetryInput};

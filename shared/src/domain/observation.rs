@@ -4,6 +4,7 @@
 //! its `pubkey` and its `name`. Its icon and description are read as well, and decide nothing.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::{DesiredRelay, Pubkey, text::text_enum};
 
@@ -22,7 +23,7 @@ text_enum! {
 }
 
 /// What a NIP-11 document says of a relay, as far as Caravel told zooid of it.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct RelayDocument {
     /// Its own public key; none when it names none that is one.
     #[serde(rename = "self")]

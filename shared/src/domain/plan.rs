@@ -1,6 +1,7 @@
 //! The plans a relay can be on, and what each includes.
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::text::text_enum;
 
@@ -17,7 +18,7 @@ text_enum! {
 }
 
 /// A plan as clients read it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Plan {
     /// The stable id.
     pub id: PlanId,

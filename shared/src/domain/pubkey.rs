@@ -9,6 +9,7 @@ use super::text::text_type;
 
 text_type! {
     /// A Nostr public key: 64 lower-case hex digits, an x coordinate on secp256k1 (NIP-01). Parses hex in either case and `npub` (NIP-19).
+    #[schema(pattern = "^[0-9a-f]{64}$", example = "3bf0c63fcb93463407af97a5e5ee64fa883d107ef9e558472c4eb9aaaefa459d")]
     Pubkey, "public key", "must be a Nostr public key, as 64 hex digits or npub", |text| {
         // `nostr:` URIs and nprofile are refused: what they carry beside the key would be lost.
         let is_known_form = text.starts_with("npub1") || text.len() == 2 * PublicKey::LEN;

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
+use utoipa::ToSchema;
 
 use super::settings::as_integer;
 use super::text::text_enum;
@@ -20,7 +21,7 @@ text_enum! {
 }
 
 /// A relay. Serializes as clients read it; its sealed secret is not part of it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Relay {
     /// The id.
     pub id: RelayId,
@@ -35,6 +36,7 @@ pub struct Relay {
     pub status: RelayStatus,
     /// Whether the custom domain is known to lead here. Never true without one, and false again when it changes.
     #[serde(serialize_with = "as_integer")]
+    #[schema(value_type = u8, maximum = 1)]
     pub custom_domain_verified: bool,
     /// Since when it is, in Unix seconds.
     pub custom_domain_verified_at: Option<i64>,
@@ -55,6 +57,7 @@ pub struct Relay {
     pub removed_at: Option<i64>,
     /// Whether zooid has accepted it at least once.
     #[serde(serialize_with = "as_integer")]
+    #[schema(value_type = u8, maximum = 1)]
     pub synced: bool,
     /// A sentence about the last failure that still matters, "" when there is none.
     pub sync_error: String,

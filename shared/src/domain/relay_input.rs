@@ -4,6 +4,7 @@
 //! uniqueness is the database's to enforce.
 
 use serde_json::Value;
+use utoipa::ToSchema;
 
 use super::json::Fields;
 use super::{
@@ -11,17 +12,35 @@ use super::{
 };
 
 /// A request to create a relay, as read. `subdomain`, `zooid_domain` and `plan_id` are required.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, ToSchema)]
 pub struct CreateRelayInput {
-    /// The owner; the caller where the client names nobody.
+    /// The owner, as hex or npub; the caller where the client names nobody.
+    #[schema(value_type = Option<String>, pattern = "^([0-9a-fA-F]{64}|npub1[02-9ac-hj-np-z]{58})$")]
     pub tenant_pubkey: Option<Pubkey>,
     /// The domain of ours under which it shall answer.
     pub zooid_domain: Option<ZooidDomain>,
     /// The settings the client names; the others take their defaults.
+    #[serde(flatten)]
     pub settings: SettingsPatch,
 }
 
 impl JsonInput for CreateRelayInput {
+    const REQUIRED: &'static [&'static str] = &["subdomain", "zooid_domain", "plan_id"];
+    const RULES: &'static [&'static str] = &[
+        "field-required",
+        "field-too-long",
+        "field-invalid",
+        "flag-invalid",
+        "pubkey-invalid",
+        "subdomain-invalid",
+        "subdomain-reserved",
+        "zooid-domain-unknown",
+        "custom-domain-invalid",
+        "plan-unknown",
+        "plan-feature",
+        "icon-invalid",
+    ];
+
     fn from_json(body: &Value) -> Result<Self, ValidationError> {
         let fields = Fields::of(body)?;
         Ok(Self {
@@ -80,15 +99,29 @@ pub struct NewRelay {
 }
 
 /// A request to change a relay, as read. Everything is optional.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, ToSchema)]
 pub struct UpdateRelayInput {
     /// Must be the domain the relay has.
     pub zooid_domain: Option<ZooidDomain>,
     /// The settings to change.
+    #[serde(flatten)]
     pub settings: SettingsPatch,
 }
 
 impl JsonInput for UpdateRelayInput {
+    const RULES: &'static [&'static str] = &[
+        "field-too-long",
+        "field-invalid",
+        "flag-invalid",
+        "subdomain-invalid",
+        "subdomain-reserved",
+        "zooid-domain-immutable",
+        "custom-domain-invalid",
+        "plan-unknown",
+        "plan-feature",
+        "icon-invalid",
+    ];
+
     fn from_json(body: &Value) -> Result<Self, ValidationError> {
         let fields = Fields::of(body)?;
         // Text that is no domain differs from the relay's domain, and that is what the client must hear.

@@ -3,11 +3,12 @@
 //! Invariant: a feature that is on is included in the plan, once [`RelaySettings::check_plan`] has passed.
 
 use serde::{Serialize, Serializer};
+use utoipa::ToSchema;
 
 use super::{CustomDomain, Plan, PlanId, Subdomain, ValidationError};
 
 /// The editable part of a relay.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[expect(
     clippy::struct_excessive_bools,
     reason = "the flags are independent of each other and named by the HTTP contract"
@@ -17,6 +18,7 @@ pub struct RelaySettings {
     pub subdomain: Subdomain,
     /// The tenant's own domain. Clients read "" for none.
     #[serde(serialize_with = "custom_domain_or_empty")]
+    #[schema(value_type = String)]
     pub custom_domain: Option<CustomDomain>,
     /// The plan.
     pub plan_id: PlanId,
@@ -28,33 +30,43 @@ pub struct RelaySettings {
     pub info_description: String,
     /// Whether anyone may read.
     #[serde(serialize_with = "as_integer")]
+    #[schema(value_type = u8, maximum = 1)]
     pub policy_public_read: bool,
     /// Whether anyone may write.
     #[serde(serialize_with = "as_integer")]
+    #[schema(value_type = u8, maximum = 1)]
     pub policy_public_write: bool,
     /// Whether anyone may join without an invitation.
     #[serde(serialize_with = "as_integer")]
+    #[schema(value_type = u8, maximum = 1)]
     pub policy_public_join: bool,
     /// Whether signatures are removed from what non-members read.
     #[serde(serialize_with = "as_integer")]
+    #[schema(value_type = u8, maximum = 1)]
     pub policy_strip_signatures: bool,
     /// Whether relay-based groups (NIP-29) are on.
     #[serde(serialize_with = "as_integer")]
+    #[schema(value_type = u8, maximum = 1)]
     pub groups_enabled: bool,
     /// Whether relay management (NIP-86) is on.
     #[serde(serialize_with = "as_integer")]
+    #[schema(value_type = u8, maximum = 1)]
     pub management_enabled: bool,
     /// Whether members may invite others.
     #[serde(serialize_with = "as_integer")]
+    #[schema(value_type = u8, maximum = 1)]
     pub members_can_invite: bool,
     /// Whether media storage (Blossom) is on.
     #[serde(serialize_with = "as_integer")]
+    #[schema(value_type = u8, maximum = 1)]
     pub blossom_enabled: bool,
     /// Whether audio and video rooms are on.
     #[serde(serialize_with = "as_integer")]
+    #[schema(value_type = u8, maximum = 1)]
     pub livekit_enabled: bool,
     /// Whether push notifications are on.
     #[serde(serialize_with = "as_integer")]
+    #[schema(value_type = u8, maximum = 1)]
     pub push_enabled: bool,
 }
 

@@ -3,8 +3,9 @@
 //! Invariant: it touches the fields it names and no other, so that several changes in flight merge without loss.
 
 use url::Url;
+use utoipa::ToSchema;
 
-use super::json::Fields;
+use super::json::{Fields, Flag};
 use super::{CustomDomain, PlanId, RelaySettings, Rules, Subdomain, ValidationError};
 
 /// Longest `info_name`, in characters: what clients show on one line.
@@ -34,28 +35,54 @@ impl CustomDomainChange {
     }
 }
 
-/// A change of some of a relay's settings: `None` leaves a field as it is.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-#[expect(
-    missing_docs,
-    reason = "each field is documented where it is one of RelaySettings"
-)]
+/// A change of some of a relay's settings: `None` leaves a field as it is, or at the default of a new relay.
+#[derive(Debug, Clone, Default, PartialEq, Eq, ToSchema)]
 pub struct SettingsPatch {
+    /// The label under the relay's `zooid_domain`, none of the reserved words.
     pub subdomain: Option<Subdomain>,
+    /// The tenant's own domain, a public host name that is not ours; "" for none.
+    #[schema(value_type = Option<String>, max_length = 253)]
     pub custom_domain: Option<CustomDomainChange>,
+    /// The plan.
     pub plan_id: Option<PlanId>,
+    /// The relay's name (NIP-11), without control characters.
+    #[schema(max_length = 128)]
     pub info_name: Option<String>,
+    /// The http or https URL of the relay's icon (NIP-11); "" for none.
+    #[schema(max_length = 2048)]
     pub info_icon: Option<String>,
+    /// The relay's description (NIP-11), without control characters other than line breaks and tabs.
+    #[schema(max_length = 4096)]
     pub info_description: Option<String>,
+    /// Whether anyone may read; 0 for a new relay.
+    #[schema(value_type = Option<Flag>)]
     pub policy_public_read: Option<bool>,
+    /// Whether anyone may write; 0 for a new relay.
+    #[schema(value_type = Option<Flag>)]
     pub policy_public_write: Option<bool>,
+    /// Whether anyone may join without an invitation; 0 for a new relay.
+    #[schema(value_type = Option<Flag>)]
     pub policy_public_join: Option<bool>,
+    /// Whether signatures are removed from what non-members read; 0 for a new relay.
+    #[schema(value_type = Option<Flag>)]
     pub policy_strip_signatures: Option<bool>,
+    /// Whether relay-based groups (NIP-29) are on; 1 for a new relay.
+    #[schema(value_type = Option<Flag>)]
     pub groups_enabled: Option<bool>,
+    /// Whether relay management (NIP-86) is on; 1 for a new relay.
+    #[schema(value_type = Option<Flag>)]
     pub management_enabled: Option<bool>,
+    /// Whether members may invite others; 1 for a new relay.
+    #[schema(value_type = Option<Flag>)]
     pub members_can_invite: Option<bool>,
+    /// Whether media storage (Blossom) is on; 0 for a new relay on the free plan, which does not include it, else 1.
+    #[schema(value_type = Option<Flag>)]
     pub blossom_enabled: Option<bool>,
+    /// Whether audio and video rooms are on; 0 for a new relay on the free plan, which does not include them, else 1.
+    #[schema(value_type = Option<Flag>)]
     pub livekit_enabled: Option<bool>,
+    /// Whether push notifications are on; 1 for a new relay.
+    #[schema(value_type = Option<Flag>)]
     pub push_enabled: Option<bool>,
 }
 

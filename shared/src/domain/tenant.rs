@@ -7,6 +7,7 @@ use std::fmt;
 use serde::Serialize;
 use serde_json::Value;
 use url::Url;
+use utoipa::ToSchema;
 use zeroize::Zeroizing;
 
 use super::json::Fields;
@@ -16,7 +17,7 @@ use super::{JsonInput, Pubkey, ValidationError};
 const URL_MAX_BYTES: usize = 2048;
 
 /// A tenant, as clients read it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Tenant {
     /// The tenant's key, which is also its id.
     pub pubkey: Pubkey,
@@ -45,9 +46,11 @@ pub struct Tenant {
 }
 
 /// A request to create the caller's tenant, as read.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, ToSchema)]
 pub struct CreateTenantInput {
-    /// Where the billing pages send the tenant back to.
+    /// Where the billing pages send the tenant back to: an http or https URL, "" for nowhere. It counts only when the
+    /// tenant is created.
+    #[schema(max_length = 2048)]
     pub return_url: Option<String>,
 }
 
@@ -61,6 +64,8 @@ pub struct NewTenant {
 }
 
 impl JsonInput for CreateTenantInput {
+    const RULES: &'static [&'static str] = &["return-url-invalid"];
+
     fn from_json(body: &Value) -> Result<Self, ValidationError> {
         Ok(Self {
             return_url: Fields::of(body)?.string("return_url")?,
@@ -91,13 +96,16 @@ impl CreateTenantInput {
 }
 
 /// A request to change a tenant, as read.
-#[derive(Clone, Default)]
+#[derive(Clone, Default, ToSchema)]
 pub struct UpdateTenantInput {
-    /// The wallet connection URL, "" to disconnect.
+    /// The wallet connection URL (NIP-47), "" to disconnect.
+    #[schema(value_type = Option<String>, max_length = 2048, write_only)]
     pub nwc_url: Option<Zeroizing<String>>,
 }
 
 impl JsonInput for UpdateTenantInput {
+    const RULES: &'static [&'static str] = &["nwc-url-invalid"];
+
     fn from_json(body: &Value) -> Result<Self, ValidationError> {
         Ok(Self {
             nwc_url: Fields::of(body)?.string("nwc_url")?.map(Zeroizing::new),

@@ -15,8 +15,8 @@ pub struct Malformed {
 /// Defines a text newtype from a parser `fn(&str) -> Option<String>` that returns the normal form.
 macro_rules! text_type {
     ($(#[$meta:meta])* $name:ident, $what:literal, $rule:literal, $parse:expr) => {
+        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
         $(#[$meta])*
-        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
         #[serde(try_from = "String")]
         pub struct $name(String);
 
@@ -55,17 +55,17 @@ macro_rules! text_type {
 
 /// Defines an enum whose variants have fixed texts in JSON, SQL and logs.
 macro_rules! text_enum {
-    ($(#[$meta:meta])* $name:ident, $what:literal {
-        $(#[$first_meta:meta])* $first:ident = $first_text:literal
-        $(, $(#[$variant_meta:meta])* $variant:ident = $text:literal)* $(,)?
+    ($(#[doc = $doc:literal])* $name:ident, $what:literal {
+        $(#[doc = $first_doc:literal])* $first:ident = $first_text:literal
+        $(, $(#[doc = $variant_doc:literal])* $variant:ident = $text:literal)* $(,)?
     }) => {
-        $(#[$meta])*
+        $(#[doc = $doc])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
         pub enum $name {
-            $(#[$first_meta])*
+            $(#[doc = $first_doc])*
             #[serde(rename = $first_text)]
             $first,
-            $($(#[$variant_meta])* #[serde(rename = $text)] $variant,)*
+            $($(#[doc = $variant_doc])* #[serde(rename = $text)] $variant,)*
         }
 
         impl $name {
@@ -85,6 +85,27 @@ macro_rules! text_enum {
         impl std::fmt::Display for $name {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.write_str(self.as_str())
+            }
+        }
+
+        // Not derived, because readers of the description want to know what each text means.
+        impl utoipa::PartialSchema for $name {
+            fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
+                utoipa::openapi::ObjectBuilder::new()
+                    .schema_type(utoipa::openapi::Type::String)
+                    .enum_values(Some(Self::ALL.iter().map(|variant| variant.as_str())))
+                    .description(Some(concat!(
+                        $($doc, "\n",)*
+                        "\n- `", $first_text, "`:", $($first_doc,)*
+                        $("\n- `", $text, "`:", $($variant_doc,)*)*
+                    )))
+                    .into()
+            }
+        }
+
+        impl utoipa::ToSchema for $name {
+            fn name() -> std::borrow::Cow<'static, str> {
+                stringify!($name).into()
             }
         }
 

@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::{Query, QueryError};
 use crate::{
@@ -37,7 +38,7 @@ pub struct News {
 }
 
 /// What there is to read again.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Changed {
     /// Everything: more changed than is worth naming.
     pub all: bool,

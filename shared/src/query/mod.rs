@@ -11,7 +11,10 @@ use crate::{
     db::Db,
     domain::{Activity, Plan, Pubkey, Relay, RelayId, Tenant, plans},
     repositories::{
-        FindById, List as _, Pagination, activity, relay::RelayFilter, tenant::TenantCursor,
+        FindById, List as _, Pagination,
+        activity::{self, ActivityFilter},
+        relay::RelayFilter,
+        tenant::{TenantCursor, TenantFilter},
     },
 };
 
@@ -46,15 +49,16 @@ impl Query {
         }
     }
 
-    /// The tenants, oldest first.
+    /// The tenants that pass `filter`, oldest first.
     ///
     /// # Errors
     /// [`QueryError::Database`].
     pub async fn list_tenants(
         &self,
+        filter: &TenantFilter,
         page: &Pagination<TenantCursor>,
     ) -> Result<Vec<Tenant>, QueryError> {
-        Ok(Tenant::list(&self.readers, &(), page).await?)
+        Ok(Tenant::list(&self.readers, filter, page).await?)
     }
 
     /// The tenant.
@@ -130,10 +134,10 @@ impl Query {
     /// [`QueryError::Database`].
     pub async fn list_activity_for_relay(
         &self,
-        relay: &RelayId,
+        filter: &ActivityFilter,
         page: &Pagination<i64>,
     ) -> Result<Vec<Activity>, QueryError> {
-        Ok(Activity::list(&self.readers, relay, page).await?)
+        Ok(Activity::list(&self.readers, filter, page).await?)
     }
 
     /// When the newest activity happened, in unix seconds; `None` while there is none.

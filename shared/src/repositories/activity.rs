@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use sqlx::{AssertSqlSafe, FromRow, Row as _, SqliteExecutor, sqlite::SqliteRow};
+use sqlx::{AssertSqlSafe, FromRow, QueryBuilder, Row as _, SqliteExecutor, sqlite::SqliteRow};
 use ulid::Ulid;
 
 use super::{
@@ -214,52 +214,62 @@ pub async fn max_created_at<'e>(
     .await
 }
 
+/// Which activities to list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ActivityFilter {
+    /// The relay they happened to.
+    pub relay: RelayId,
+    /// What happened; whatever did when there is none.
+    pub types: Vec<ActivityType>,
+}
+
+impl ActivityFilter {
+    /// Everything that happened to `relay`.
+    #[must_use]
+    pub fn of(relay: RelayId) -> Self {
+        Self {
+            relay,
+            types: Vec::new(),
+        }
+    }
+}
+
 impl List for Activity {
-    /// The relay it happened to.
-    type Filter = RelayId;
+    type Filter = ActivityFilter;
     /// The `seq` of the last one seen.
     type Cursor = i64;
 
     /// Newest first.
     async fn list<'e>(
         executor: impl SqliteExecutor<'e>,
-        relay: &RelayId,
+        filter: &ActivityFilter,
         page: &Pagination<i64>,
     ) -> Result<Vec<Self>, sqlx::Error> {
-        let (statement, from_end) = match page.direction {
-            Direction::Forward => (
-                concat!(
-                    "SELECT ",
-                    columns!(),
-                    " FROM activity
-                      WHERE resource_type = 'relay'
-                        AND resource_id = $1
-                        AND seq < $2
-                      ORDER BY seq DESC
-                      LIMIT $3"
-                ),
-                i64::MAX,
-            ),
-            Direction::Backward => (
-                concat!(
-                    "SELECT ",
-                    columns!(),
-                    " FROM activity
-                      WHERE resource_type = 'relay'
-                        AND resource_id = $1
-                        AND seq > $2
-                      ORDER BY seq
-                      LIMIT $3"
-                ),
-                0,
-            ),
+        let (compared, from_end, order) = match page.direction {
+            Direction::Forward => (" AND seq < ", i64::MAX, " ORDER BY seq DESC LIMIT "),
+            Direction::Backward => (" AND seq > ", 0, " ORDER BY seq LIMIT "),
         };
-        sqlx::query_as(statement)
-            .bind(relay.as_str())
-            .bind(page.after.unwrap_or(from_end))
-            .bind(page.sql_limit())
-            .fetch_all(executor)
-            .await
+        let mut query = QueryBuilder::new(concat!(
+            "SELECT ",
+            columns!(),
+            " FROM activity
+              WHERE resource_type = 'relay'
+                AND resource_id = "
+        ));
+        query.push_bind(filter.relay.as_str().to_owned());
+        query
+            .push(compared)
+            .push_bind(page.after.unwrap_or(from_end));
+        if !filter.types.is_empty() {
+            query.push(" AND activity_type IN (");
+            let mut types = query.separated(", ");
+            for activity_type in &filter.types {
+                types.push_bind(activity_type.as_str());
+            }
+            query.push(")");
+        }
+        query.push(order).push_bind(page.sql_limit());
+        query.build_query_as().fetch_all(executor).await
     }
 }
 

@@ -5,9 +5,11 @@ use sqlx::{Row as _, sqlite::SqliteRow};
 use tempfile::TempDir;
 
 use super::{
-    FindById as _, List as _, Pagination, activity,
+    FindById as _, List as _, Pagination,
+    activity::{self, ActivityFilter},
     relay::{RelayFilter, desired_states},
     relay_domain,
+    tenant::TenantFilter,
 };
 use crate::{
     db::{DatabaseOptions, Db, Role, SqlError, Synchronous, WriteError, WriteTx},
@@ -41,7 +43,7 @@ async fn reads(db: &Db) -> Vec<String> {
             .parse()
             .unwrap();
         Tenant::find_by_id(&mut *tx, &tenant).await?;
-        Tenant::list(&mut *tx, &(), &Pagination::all()).await?;
+        Tenant::list(&mut *tx, &TenantFilter::default(), &Pagination::all()).await?;
         Relay::find_by_id(&mut *tx, &relay).await?;
         desired_states(tx, std::slice::from_ref(&relay)).await?;
         for tenant in [None, Some(tenant)] {
@@ -51,7 +53,7 @@ async fn reads(db: &Db) -> Vec<String> {
             };
             Relay::list(&mut *tx, &filter, &Pagination::all()).await?;
         }
-        Activity::list(&mut *tx, &relay, &Pagination::all()).await?;
+        Activity::list(&mut *tx, &ActivityFilter::of(relay), &Pagination::all()).await?;
         activity::list_since(&mut *tx, 0, 1).await?;
         activity::list_after(&mut *tx, 0, 1).await?;
         activity::max_created_at(&mut *tx).await?;

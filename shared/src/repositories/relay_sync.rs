@@ -7,6 +7,7 @@ use std::collections::HashMap;
 
 use serde::Serialize;
 use sqlx::{FromRow, QueryBuilder, Row as _, sqlite::SqliteRow};
+use utoipa::ToSchema;
 
 use super::{
     operator::{
@@ -66,7 +67,7 @@ macro_rules! sync_state {
 pub(super) use {is_holding, sync_joins, sync_state};
 
 /// A relay on its way to zooid, with all that tells why it is not there.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct RelaySync {
     /// The relay.
     pub relay_id: RelayId,
@@ -114,7 +115,7 @@ pub struct RelaySync {
 }
 
 /// Why a relay is not in step, for operators.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Failure {
     /// Why.
     pub kind: FailureKind,

@@ -3,7 +3,8 @@
 use std::{fmt, str::FromStr};
 
 use chrono::{DateTime, Utc};
-use sqlx::{FromRow, Row as _, SqliteExecutor, sqlite::SqliteRow};
+use sqlx::{FromRow, QueryBuilder, Row as _, SqliteExecutor, sqlite::SqliteRow};
+use utoipa::ToSchema;
 
 use super::{
     Create, Direction, FindById, List, Pagination, Repository, StoreError, Update,
@@ -13,7 +14,7 @@ use super::{
 use crate::{
     crypto::Sealed,
     db::WriteTx,
-    domain::{Malformed, Pubkey, Tenant},
+    domain::{Flag, Malformed, Pubkey, Tenant},
 };
 
 /// The columns of a [`Tenant`], for a `SELECT`.
@@ -99,46 +100,57 @@ impl FromStr for TenantCursor {
     }
 }
 
+/// Which tenants to list: those that pass every filter given.
+#[derive(Debug, Clone, Default, PartialEq, Eq, ToSchema)]
+pub struct TenantFilter {
+    /// Whether a wallet is connected.
+    #[schema(value_type = Option<Flag>)]
+    pub nwc_is_set: Option<bool>,
+    /// Whether a payment is overdue.
+    #[schema(value_type = Option<Flag>)]
+    pub past_due: Option<bool>,
+    /// Whether the tenant left.
+    #[schema(value_type = Option<Flag>)]
+    pub churned: Option<bool>,
+}
+
 impl List for Tenant {
-    type Filter = ();
+    type Filter = TenantFilter;
     type Cursor = TenantCursor;
 
     /// Oldest first.
     async fn list<'e>(
         executor: impl SqliteExecutor<'e>,
-        (): &(),
+        filter: &TenantFilter,
         page: &Pagination<TenantCursor>,
     ) -> Result<Vec<Self>, sqlx::Error> {
-        let (statement, from_end) = match page.direction {
-            Direction::Forward => (
-                concat!(
-                    select!(),
-                    "WHERE (created_at, pubkey) > ($1, $2)
-                     ORDER BY created_at, pubkey
-                     LIMIT $3"
-                ),
-                i64::MIN,
-            ),
+        let (compared, from_end, order) = match page.direction {
+            Direction::Forward => ("> (", i64::MIN, " ORDER BY created_at, pubkey LIMIT "),
             Direction::Backward => (
-                concat!(
-                    select!(),
-                    "WHERE (created_at, pubkey) < ($1, $2)
-                     ORDER BY created_at DESC, pubkey DESC
-                     LIMIT $3"
-                ),
+                "< (",
                 i64::MAX,
+                " ORDER BY created_at DESC, pubkey DESC LIMIT ",
             ),
         };
         let (created_at, pubkey) = match &page.after {
             Some(last) => (last.created_at, last.pubkey.as_hex()),
             None => (from_end, ""),
         };
-        sqlx::query_as(statement)
-            .bind(created_at)
-            .bind(pubkey)
-            .bind(page.sql_limit())
-            .fetch_all(executor)
-            .await
+        let mut query = QueryBuilder::new(concat!(select!(), "WHERE (created_at, pubkey) "));
+        query.push(compared).push_bind(created_at);
+        query.push(", ").push_bind(pubkey.to_owned()).push(")");
+        for (column, is_set) in [
+            ("nwc_url", filter.nwc_is_set),
+            ("past_due_at", filter.past_due),
+            ("churned_at", filter.churned),
+        ] {
+            if let Some(is_set) = is_set {
+                let condition = if is_set { " IS NOT NULL" } else { " IS NULL" };
+                query.push(" AND ").push(column).push(condition);
+            }
+        }
+        query.push(order).push_bind(page.sql_limit());
+        query.build_query_as().fetch_all(executor).await
     }
 }
 

@@ -7,6 +7,7 @@ use shared::{
     command::{CommandError, Trace, relay},
     db::WriteTx,
     domain::ActivityType,
+    repositories::activity::ActivityFilter,
 };
 
 use crate::fixture::{Fixture, Traces, new_relay, owner, patch};
@@ -62,7 +63,10 @@ async fn a_committed_create_leaves_the_relay_its_activity_and_its_job() {
     assert_eq!(metadata["target"], "spaces.example.com");
     let logged = fixture
         .query
-        .list_activity_for_relay(&relay.id, &shared::repositories::Pagination::all())
+        .list_activity_for_relay(
+            &ActivityFilter::of(relay.id.clone()),
+            &shared::repositories::Pagination::all(),
+        )
         .await
         .unwrap();
     assert_eq!(logged[0].activity_type, ActivityType::CreateRelay);

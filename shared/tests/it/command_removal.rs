@@ -9,7 +9,7 @@ use shared::{
     repositories::{
         Pagination,
         operator::sync_list::{SyncFilter, SyncPage},
-        relay::{Presence, RelayFilter},
+        relay::RelayFilter,
     },
 };
 
@@ -124,7 +124,7 @@ async fn a_removed_relay_is_listed_only_for_who_asks_for_removed_ones_and_counts
         .await
         .unwrap();
     let filter = RelayFilter {
-        presence: Presence::Removed,
+        removed: true,
         ..RelayFilter::default()
     };
     let page = Pagination::all();

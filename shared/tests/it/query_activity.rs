@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 use shared::{
     domain::{Activity, ActivityType},
-    repositories::{Direction, Pagination},
+    repositories::{Direction, Pagination, activity::ActivityFilter},
 };
 
 use crate::fixture::{Fixture, START};
@@ -88,7 +88,7 @@ async fn a_relays_activities_are_its_own_newest_first_page_by_page() {
 
     let all = fixture
         .query
-        .list_activity_for_relay(&mine.id, &Pagination::all())
+        .list_activity_for_relay(&ActivityFilter::of(mine.id.clone()), &Pagination::all())
         .await
         .unwrap();
     let page = Pagination {
@@ -98,7 +98,7 @@ async fn a_relays_activities_are_its_own_newest_first_page_by_page() {
     };
     let second_page = fixture
         .query
-        .list_activity_for_relay(&mine.id, &page)
+        .list_activity_for_relay(&ActivityFilter::of(mine.id.clone()), &page)
         .await
         .unwrap();
 

@@ -6,7 +6,11 @@ use shared::{
     command::Trace,
     domain::{Relay, RelayStatus, SyncState},
     query::QueryError,
-    repositories::{Direction, Pagination, relay::RelayFilter, tenant::TenantCursor},
+    repositories::{
+        Direction, Pagination,
+        relay::RelayFilter,
+        tenant::{TenantCursor, TenantFilter},
+    },
 };
 
 use crate::fixture::{Fixture, new_relay, owner, stranger};
@@ -174,7 +178,7 @@ async fn tenants_come_oldest_first_page_by_page() {
 
     let all = fixture
         .query
-        .list_tenants(&Pagination::all())
+        .list_tenants(&TenantFilter::default(), &Pagination::all())
         .await
         .unwrap();
     let page = Pagination {
@@ -185,13 +189,17 @@ async fn tenants_come_oldest_first_page_by_page() {
         limit: Some(5),
         direction: Direction::Forward,
     };
-    let rest = fixture.query.list_tenants(&page).await.unwrap();
+    let rest = fixture
+        .query
+        .list_tenants(&TenantFilter::default(), &page)
+        .await
+        .unwrap();
 
     assert_eq!(all, [first.clone(), second.clone()]);
     assert_eq!(
         fixture
             .query
-            .list_tenants(&Pagination::first(1))
+            .list_tenants(&TenantFilter::default(), &Pagination::first(1))
             .await
             .unwrap(),
         [first]

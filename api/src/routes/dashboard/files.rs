@@ -9,14 +9,17 @@ use std::str::FromStr;
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, IF_NONE_MATCH, REFERRER_POLICY,
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, REFERRER_POLICY,
     X_CONTENT_TYPE_OPTIONS,
 };
-use http::{HeaderMap, HeaderName, StatusCode};
+use http::{HeaderName, StatusCode};
 use rust_embed::{EmbeddedFile, RustEmbed};
+use serde_json::{Map, Value, json};
 
 use crate::access::{Anybody, Public};
+use crate::conditions::IfNoneMatch;
 use crate::data::Answer;
+use crate::description::Operation;
 use crate::error::ApiError;
 use crate::path::{PathKey, PathParam};
 use crate::route::Route;
@@ -35,7 +38,7 @@ struct Files;
 pub(super) fn routes() -> Vec<Route> {
     vec![
         Route::get("/dashboard", Public, page),
-        Route::get("/dashboard/{*view}", Public, page),
+        Route::get("/dashboard/{*view}", Public, view),
         Route::get("/dashboard/assets/{*file}", Public, file),
     ]
 }
@@ -53,18 +56,29 @@ impl FromStr for FileName {
 
 impl PathKey for FileName {
     const ENTITY: &'static str = "file";
+    const MEANING: &'static str = "The file, folders included.";
+    const PATTERN: &'static str = "^.+$";
 }
 
-async fn page(_: ApiState, _: Anybody, headers: HeaderMap) -> Result<Asset, ApiError> {
-    Asset::of(PAGE, &headers)
+async fn page(_: ApiState, _: Anybody, known: IfNoneMatch) -> Result<Asset, ApiError> {
+    Asset::of(PAGE, &known)
+}
+
+/// The page reads its own address.
+async fn view(
+    state: ApiState,
+    anybody: Anybody,
+    (_, known): (PathParam<FileName>, IfNoneMatch),
+) -> Result<Asset, ApiError> {
+    page(state, anybody, known).await
 }
 
 async fn file(
     _: ApiState,
     _: Anybody,
-    (PathParam(FileName(name)), headers): (PathParam<FileName>, HeaderMap),
+    (PathParam(FileName(name)), known): (PathParam<FileName>, IfNoneMatch),
 ) -> Result<Asset, ApiError> {
-    Asset::of(&name, &headers)
+    Asset::of(&name, &known)
 }
 
 /// A file, or that the browser has it already.
@@ -76,15 +90,11 @@ struct Asset {
 }
 
 impl Asset {
-    fn of(name: &str, headers: &HeaderMap) -> Result<Self, ApiError> {
+    fn of(name: &str, known: &IfNoneMatch) -> Result<Self, ApiError> {
         let file = Files::get(name).ok_or(ApiError::NotFound("file"))?;
         // Weak, for the bytes on the wire are compressed or not, as the browser likes.
         let etag = format!("W/\"{}\"", hex::encode(file.metadata.sha256_hash()));
-        let known = headers.get_all(IF_NONE_MATCH).iter();
-        let is_known = known
-            .filter_map(|list| list.to_str().ok())
-            .flat_map(|list| list.split(','))
-            .any(|known| known.trim() == etag);
+        let is_known = known.has(&etag);
         Ok(Self {
             file,
             media_type: media_type(name),
@@ -94,7 +104,17 @@ impl Asset {
     }
 }
 
-impl Answer for Asset {}
+impl Answer for Asset {
+    fn describe(operation: &mut Operation<'_>) {
+        let text = json!({"schema": {"type": "string"}});
+        let content: Map<String, Value> = MEDIA_TYPES
+            .into_iter()
+            .map(|media_type| (media_type.to_owned(), text.clone()))
+            .collect();
+        operation.succeeds(StatusCode::OK, content.into());
+        operation.tells(&ETAG, "For `If-None-Match`.");
+    }
+}
 
 impl IntoResponse for Asset {
     fn into_response(self) -> Response {
@@ -116,13 +136,22 @@ impl IntoResponse for Asset {
     }
 }
 
+const HTML: &str = "text/html; charset=utf-8";
+const SCRIPT: &str = "text/javascript; charset=utf-8";
+const STYLE: &str = "text/css; charset=utf-8";
+const PICTURE: &str = "image/svg+xml";
+/// Licences and checksums.
+const TEXT: &str = "text/plain; charset=utf-8";
+
+/// What files there are.
+const MEDIA_TYPES: [&str; 5] = [HTML, SCRIPT, STYLE, PICTURE, TEXT];
+
 fn media_type(name: &str) -> &'static str {
     match name.rsplit_once('.').map(|(_, extension)| extension) {
-        Some("html") => "text/html; charset=utf-8",
-        Some("js") => "text/javascript; charset=utf-8",
-        Some("css") => "text/css; charset=utf-8",
-        Some("svg") => "image/svg+xml",
-        // Licences and checksums.
-        Some(_) | None => "text/plain; charset=utf-8",
+        Some("html") => HTML,
+        Some("js") => SCRIPT,
+        Some("css") => STYLE,
+        Some("svg") => PICTURE,
+        Some(_) | None => TEXT,
     }
 }

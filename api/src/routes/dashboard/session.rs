@@ -6,12 +6,13 @@ use http::header::{CACHE_CONTROL, SET_COOKIE};
 use serde::Serialize;
 use shared::crypto::SecretText;
 use shared::domain::{DashboardSession, LinkInput, Pubkey, SessionScope};
+use utoipa::ToSchema;
 
 use crate::access::{Anybody, Public, SignIn, SignInAccess, SignedIn, SignedInAccess};
 use crate::auth::{OurPage, cookie, cookie_that_ends, role_of};
 use crate::body::Json;
 use crate::data::Data;
-use crate::error::ApiError;
+use crate::error::{ApiError, FORBIDDEN, LINK_INVALID};
 use crate::role::Role;
 use crate::route::Route;
 use crate::state::ApiState;
@@ -20,18 +21,22 @@ pub(super) fn routes() -> Vec<Route> {
     vec![
         Route::get("/dashboard/session", SignedIn, show),
         Route::post("/dashboard/session", SignIn, sign_in),
-        Route::post("/dashboard/session/link", Public, sign_in_by_link),
+        Route::post("/dashboard/session/link", Public, sign_in_by_link)
+            .refusing(&[LINK_INVALID, FORBIDDEN]),
         Route::delete("/dashboard/session", SignedIn, sign_out),
     ]
 }
 
 /// Somebody's session, as their page sees it.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct SessionView {
+    /// Who is signed in.
     pubkey: Pubkey,
+    /// What they may do now.
     role: Role,
+    /// What changes need in `X-CSRF-Token`.
     csrf: String,
-    /// Milliseconds.
+    /// Unix milliseconds.
     expires_at: i64,
 }
 
@@ -92,7 +97,7 @@ async fn sign_out(
 }
 
 /// Nothing more to say.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct Empty {}
 
 async fn begin(

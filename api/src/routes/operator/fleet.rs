@@ -1,12 +1,15 @@
 //! The fleet at a glance: overview, series, targets and workers.
 
-use serde::Serialize;
+use shared::domain::{ValidationError, ZooidDomain};
 use shared::query::operator::{Overview, Series, SeriesRange, TargetView, WorkerView};
+use shared::repositories::operator::keyset::Page;
+use utoipa::ToSchema;
 
 use crate::access::{OperatorRead, OperatorReadAccess};
 use crate::data::Data;
 use crate::error::ApiError;
 use crate::filters::Filters;
+use crate::query::{Nothing, Query, QueryInput, Unknown};
 use crate::route::Route;
 use crate::state::ApiState;
 
@@ -25,43 +28,69 @@ pub(super) fn routes() -> Vec<Route> {
     ]
 }
 
-/// A list that has no pages.
-#[derive(Serialize)]
-struct Whole<T> {
-    items: Vec<T>,
-    next: Option<String>,
+/// Of which target.
+#[derive(ToSchema)]
+struct OverviewQuery {
+    /// Of this target alone.
+    target: Option<ZooidDomain>,
 }
 
-impl<T> Whole<T> {
-    fn of(items: Vec<T>) -> Self {
-        Self { items, next: None }
+impl QueryInput for OverviewQuery {
+    const UNKNOWN: Unknown = Unknown::Refused;
+
+    fn read(filters: &mut Filters) -> Result<Self, ValidationError> {
+        Ok(Self {
+            target: filters.get("target")?,
+        })
     }
 }
 
 async fn overview(
     state: ApiState,
     _: OperatorReadAccess,
-    filters: Filters,
+    Query(OverviewQuery { target }): Query<OverviewQuery>,
 ) -> Result<Data<Overview>, ApiError> {
-    filters.only(&["target"])?;
-    let target = filters.get("target")?;
     let view = state.viewpoint();
     Ok(Data::ok(
         state.query().overview(&view, target.as_ref()).await?,
     ))
 }
 
+/// Of which target, how far back, and how finely.
+#[derive(ToSchema)]
+struct SeriesQuery {
+    /// Of this target alone.
+    target: Option<ZooidDomain>,
+    /// How many minutes up to the present one.
+    #[schema(minimum = 1, maximum = 20160, default = 180)]
+    minutes: u32,
+    /// Minutes of one point.
+    #[schema(minimum = 1, maximum = 1440, default = 1)]
+    step: u32,
+}
+
+impl QueryInput for SeriesQuery {
+    const UNKNOWN: Unknown = Unknown::Refused;
+
+    fn read(filters: &mut Filters) -> Result<Self, ValidationError> {
+        Ok(Self {
+            target: filters.get("target")?,
+            minutes: filters.within("minutes", 1, MINUTES_MAX, 180)?,
+            step: filters.within("step", 1, STEP_MAX, 1)?,
+        })
+    }
+}
+
 async fn series(
     state: ApiState,
     _: OperatorReadAccess,
-    filters: Filters,
+    Query(SeriesQuery {
+        target,
+        minutes,
+        step,
+    }): Query<SeriesQuery>,
 ) -> Result<Data<Series>, ApiError> {
-    filters.only(&["target", "minutes", "step"])?;
-    let target = filters.get("target")?;
-    let range = SeriesRange {
-        minutes: filters.within("minutes", 1, MINUTES_MAX, 180)?,
-        step: filters.within("step", 1, STEP_MAX, 1)?,
-    };
+    let range = SeriesRange { minutes, step };
     let view = state.viewpoint();
     Ok(Data::ok(
         state.query().series(&view, range, target.as_ref()).await?,
@@ -71,19 +100,17 @@ async fn series(
 async fn targets(
     state: ApiState,
     _: OperatorReadAccess,
-    filters: Filters,
-) -> Result<Data<Whole<TargetView>>, ApiError> {
-    filters.only(&[])?;
+    _: Query<Nothing>,
+) -> Result<Data<Page<TargetView>>, ApiError> {
     let targets = state.query().list_targets(&state.viewpoint()).await?;
-    Ok(Data::ok(Whole::of(targets)))
+    Ok(Data::ok(Page::whole(targets)))
 }
 
 async fn workers(
     state: ApiState,
     _: OperatorReadAccess,
-    filters: Filters,
-) -> Result<Data<Whole<WorkerView>>, ApiError> {
-    filters.only(&[])?;
+    _: Query<Nothing>,
+) -> Result<Data<Page<WorkerView>>, ApiError> {
     let workers = state.query().list_workers(&state.viewpoint()).await?;
-    Ok(Data::ok(Whole::of(workers)))
+    Ok(Data::ok(Page::whole(workers)))
 }

@@ -1,6 +1,7 @@
 //! A relay's custom domain for operators: whether it is the relay's host, and why not.
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::explanation::{clock, span};
 use crate::{
@@ -9,7 +10,7 @@ use crate::{
 };
 
 /// How far a custom domain is verified. Times are unix milliseconds.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct CustomDomainReport {
     /// The domain.
     pub domain: CustomDomain,

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 use serde_json::Value;
+use utoipa::ToSchema;
 
 use super::Evidence;
 use crate::zooid::{AT_THE_WORKER, Preview};
@@ -12,7 +13,7 @@ use crate::zooid::{AT_THE_WORKER, Preview};
 const NO_SETTING: &str = "api_url";
 
 /// One field of a relay's configuration.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct DiffRow {
     /// Its path, joined by dots.
     pub field: String,

@@ -2,12 +2,13 @@
 
 use serde::Serialize;
 use serde_json::Value;
+use utoipa::ToSchema;
 
 use super::DiffRow;
 use crate::{domain::RelayDocument, repositories::operator::observation::Observed};
 
 /// How it is known that zooid has what it accepted in a field.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Evidence {
     /// The field was shown at the relay's host.

@@ -5,6 +5,7 @@
 
 use chrono::{DateTime, TimeDelta};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::{
     domain::{CircuitState, DriftField, FailureKind, Policy},
@@ -18,7 +19,7 @@ use crate::{
 const NEAR: TimeDelta = TimeDelta::hours(20);
 
 /// Which check applied.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ExplanationCode {
     /// The relay was removed, and zooid has no file of it.
@@ -58,7 +59,7 @@ pub enum ExplanationCode {
 }
 
 /// Why a relay is not in step, or that it is.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Explanation {
     /// Which check applied.
     pub code: ExplanationCode,

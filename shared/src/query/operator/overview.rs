@@ -1,6 +1,7 @@
 //! Is everything in step? The answer in numbers.
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::{
     TargetView, Viewpoint, WorkerView,
@@ -24,7 +25,7 @@ use crate::{
 const WINDOW_MINUTES: i64 = 60;
 
 /// The whole fleet, or what one target serves. Times are unix milliseconds.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Overview {
     /// Relays by state.
     pub relays: RelayCounts,
@@ -45,7 +46,7 @@ pub struct Overview {
 }
 
 /// How long relays that came into step in the window had been out of it, each figure the upper bound of a bucket.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Latency {
     /// The window, up to now.
     pub window_minutes: i64,
@@ -60,7 +61,7 @@ pub struct Latency {
 }
 
 /// The workers that are listed, counted.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct WorkerCounts {
     /// Those that beat.
     pub alive: u64,
@@ -75,7 +76,7 @@ pub struct WorkerCounts {
 }
 
 /// What waits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 pub struct QueueView {
     /// Since when an operator holds every sync back.
     pub paused_at: Option<i64>,

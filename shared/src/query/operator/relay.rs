@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 use serde_json::Value;
+use utoipa::ToSchema;
 
 use super::{
     CustomDomainReport, DiffRow, Explanation, TimelineEvent, Viewpoint, custom_domain,
@@ -16,6 +17,7 @@ use crate::{
     query::{Query, QueryError},
     repositories::{
         FindById as _, List as _, Pagination,
+        activity::ActivityFilter,
         operator::{
             Snapshot,
             attempt::Attempt,
@@ -36,7 +38,7 @@ use crate::{
 const SHOWN: u32 = 20;
 
 /// All there is to know of one relay.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct RelayReport {
     /// Where it stands.
     pub sync: RelaySync,
@@ -63,13 +65,14 @@ pub struct RelayReport {
 }
 
 /// A request to zooid (zooid.md, Endpoints).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct NextRequest {
     /// How [`DesiredRelay::verb`] sends it.
     pub verb: Verb,
     /// Under the target's URL.
     pub path: String,
     /// Its JSON, with a placeholder for each secret; null when there is none.
+    #[schema(value_type = Option<Object>)]
     pub body: Value,
 }
 
@@ -125,7 +128,12 @@ impl Query {
             .await?
             .items;
         let page = Pagination::first(SHOWN);
-        let activity = Activity::list(snapshot.connection(), id, &page).await?;
+        let activity = Activity::list(
+            snapshot.connection(),
+            &ActivityFilter::of(id.clone()),
+            &page,
+        )
+        .await?;
         let audited = AuditFilter {
             resource_type: Some("relay".to_owned()),
             resource_id: Some(id.to_string()),

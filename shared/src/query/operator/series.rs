@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::Viewpoint;
 use crate::{
@@ -46,7 +47,7 @@ impl SeriesRange {
 }
 
 /// What ended over time.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Series {
     /// Minutes of one point.
     pub step_minutes: u32,
@@ -55,7 +56,7 @@ pub struct Series {
 }
 
 /// The minutes of one point together.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Point {
     /// When it begins, in unix milliseconds: a multiple of its length.
     pub at: i64,

@@ -1,6 +1,7 @@
 //! Whether each target is reachable, and what holds its relays back.
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::{Viewpoint, workers};
 use crate::{
@@ -14,7 +15,7 @@ use crate::{
 };
 
 /// A target. Times are unix milliseconds.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct TargetView {
     /// The domain it serves.
     pub name: ZooidDomain,

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 use ulid::Ulid;
+use utoipa::ToSchema;
 
 use crate::{
     domain::{Activity, ActivityType, AttemptOutcome, JobId},
@@ -12,7 +13,7 @@ use crate::{
 const EVENTS_MAX: usize = 50;
 
 /// Something that happened.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct TimelineEvent {
     /// When, in unix milliseconds.
     pub at: i64,

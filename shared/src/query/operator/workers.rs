@@ -1,6 +1,7 @@
 //! Who is alive, and what each worker runs.
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::Viewpoint;
 use crate::{
@@ -16,7 +17,7 @@ use crate::{
 const WORKERS_MAX: usize = 100;
 
 /// A worker process. Times are unix milliseconds.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct WorkerView {
     /// Its id.
     pub id: WorkerId,

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 use sqlx::{FromRow, QueryBuilder, Row as _, sqlite::SqliteRow};
+use utoipa::ToSchema;
 
 use super::{Snapshot, host, json_array};
 use crate::{
@@ -10,7 +11,7 @@ use crate::{
 };
 
 /// One attempt to sync one relay.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Attempt {
     /// Its id.
     pub id: AttemptId,

@@ -3,6 +3,7 @@
 use std::cmp::Reverse;
 
 use sqlx::{QueryBuilder, Sqlite};
+use utoipa::ToSchema;
 
 use super::{
     LOOK, Snapshot,
@@ -21,7 +22,7 @@ use crate::domain::{
 const SEARCHED_RELAYS_MAX: usize = 50;
 
 /// Which attempts to list: those that pass every filter given.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, ToSchema)]
 pub struct AttemptFilter {
     /// Of this relay.
     pub relay: Option<RelayId>,
@@ -30,14 +31,19 @@ pub struct AttemptFilter {
     /// Made by this worker.
     pub worker: Option<WorkerId>,
     /// That failed for one of these reasons.
+    #[schema(rename = "kind")]
     pub kinds: Vec<FailureKind>,
     /// At one of these targets.
+    #[schema(rename = "target")]
     pub targets: Vec<ZooidDomain>,
     /// Of one of these failure groups.
+    #[schema(rename = "group")]
     pub groups: Vec<i64>,
     /// That ended in one of these ways.
+    #[schema(rename = "outcome")]
     pub outcomes: Vec<AttemptOutcome>,
-    /// Found by this text.
+    /// Found by this text, as relays are.
+    #[schema(max_length = 256)]
     pub q: Option<String>,
     /// That began then or later, in unix milliseconds.
     pub since: Option<i64>,

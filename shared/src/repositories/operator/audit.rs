@@ -3,12 +3,13 @@
 use serde::Serialize;
 use serde_json::Value;
 use sqlx::{FromRow, QueryBuilder, Row as _, sqlite::SqliteRow};
+use utoipa::ToSchema;
 
 use super::{Snapshot, keyset::Page};
 use crate::repositories::row::undecodable;
 
 /// One line of the record, as it was written.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct AuditEntry {
     /// Its place in the record.
     pub seq: i64,
@@ -27,13 +28,14 @@ pub struct AuditEntry {
     /// How many relays it touched.
     pub affected: u64,
     /// What else there is to know: a JSON object.
+    #[schema(value_type = Object)]
     pub detail: Value,
 }
 
 /// Which lines to list: those that pass every filter given.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, ToSchema)]
 pub struct AuditFilter {
-    /// By this admin, or `shell`.
+    /// By this admin, as hex or npub, or `shell`.
     pub actor: Option<String>,
     /// Of this kind of action.
     pub action: Option<String>,

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 use sqlx::{FromRow, QueryBuilder, Row as _, sqlite::SqliteRow};
+use utoipa::ToSchema;
 
 use super::Snapshot;
 use crate::{
@@ -12,7 +13,7 @@ use crate::{
 };
 
 /// Relays by state.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct RelayCounts {
     /// All of them.
     pub total: u64,

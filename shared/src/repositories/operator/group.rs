@@ -4,6 +4,7 @@ use std::{fmt, str::FromStr};
 
 use serde::Serialize;
 use sqlx::{FromRow, QueryBuilder, Row as _, sqlite::SqliteRow};
+use utoipa::ToSchema;
 
 use super::{
     LOOK, Snapshot, json_array,
@@ -15,7 +16,7 @@ use crate::{
 };
 
 /// Failures of one cause.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct FailureGroup {
     /// Its number.
     pub id: i64,
@@ -44,11 +45,13 @@ pub struct FailureGroup {
 }
 
 /// Which groups to list: those that pass every filter given.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, ToSchema)]
 pub struct GroupFilter {
     /// At one of these targets.
+    #[schema(rename = "target")]
     pub targets: Vec<ZooidDomain>,
     /// Of one of these kinds.
+    #[schema(rename = "kind")]
     pub kinds: Vec<FailureKind>,
 }
 

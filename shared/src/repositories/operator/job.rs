@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 use sqlx::{FromRow, QueryBuilder, Row as _, sqlite::SqliteRow};
+use utoipa::ToSchema;
 
 use super::Snapshot;
 use crate::{
@@ -10,7 +11,7 @@ use crate::{
 };
 
 /// A job that has not ended.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Job {
     /// Its id.
     pub id: JobId,
@@ -33,7 +34,7 @@ pub struct Job {
 }
 
 /// What a job that has not ended does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum JobState {
     /// Waits until it is due, and for a worker.

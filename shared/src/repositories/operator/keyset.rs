@@ -4,6 +4,10 @@
 //! pages neither skip nor repeat a row, whatever happens to others between two of them.
 
 use serde::Serialize;
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{ArrayBuilder, ObjectBuilder, Ref, RefOr, Schema, Type, schema::SchemaType},
+};
 
 use crate::domain::Malformed;
 
@@ -25,7 +29,36 @@ pub struct Page<T> {
     pub next: Option<String>,
 }
 
+// Not derived, for a derived schema of a generic type refers to that of its parameter without bringing it along.
+impl<T: ToSchema> PartialSchema for Page<T> {
+    fn schema() -> RefOr<Schema> {
+        let items = ArrayBuilder::new()
+            .items(Ref::from_schema_name(T::name()))
+            .description(Some("The rows, in the order of the list."));
+        let next = ObjectBuilder::new()
+            .schema_type(SchemaType::from_iter([Type::String, Type::Null]))
+            .description(Some("The `cursor` of the next page; null at the end. The page before it may be shorter than its limit, even empty."));
+        ObjectBuilder::new()
+            .property("items", items)
+            .property("next", next)
+            .into()
+    }
+}
+
+impl<T: ToSchema> ToSchema for Page<T> {
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        schemas.push((T::name().into_owned(), T::schema()));
+        T::schemas(schemas);
+    }
+}
+
 impl<T> Page<T> {
+    /// A list that has no pages.
+    #[must_use]
+    pub fn whole(items: Vec<T>) -> Self {
+        Self { items, next: None }
+    }
+
     /// The first `limit` of `items`, which were asked for with one more. `cursor` is where the page after an item begins.
     pub(super) fn cut(mut items: Vec<T>, limit: u32, cursor: impl Fn(&T) -> String) -> Self {
         let limit = limit as usize;

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 use sqlx::{FromRow, QueryBuilder, Row as _, sqlite::SqliteRow};
+use utoipa::ToSchema;
 
 use super::Snapshot;
 use crate::{
@@ -10,7 +11,7 @@ use crate::{
 };
 
 /// What was seen of a relay. Times are unix milliseconds.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Observed {
     /// The newest generation that was seen in effect; 0 for none.
     pub live_generation: i64,

@@ -4,6 +4,7 @@ use std::ops::AddAssign;
 
 use serde::Serialize;
 use sqlx::{FromRow, QueryBuilder, Sqlite};
+use utoipa::ToSchema;
 
 use super::Snapshot;
 use crate::domain::ZooidDomain;
@@ -51,7 +52,7 @@ impl From<Minutes> for Stretch {
 }
 
 /// Attempts that ended.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Ended {
     /// zooid accepted them.
     pub accepted: u64,

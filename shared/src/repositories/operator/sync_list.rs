@@ -5,6 +5,7 @@
 use std::{cmp::Reverse, fmt, str::FromStr};
 
 use sqlx::{QueryBuilder, Sqlite};
+use utoipa::ToSchema;
 
 use super::{
     LOOK, Snapshot,
@@ -21,17 +22,23 @@ use crate::{
 };
 
 /// Which relays to list: those that pass every filter given.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, ToSchema)]
 pub struct SyncFilter {
     /// In one of these states.
+    #[schema(rename = "state")]
     pub states: Vec<SyncState>,
     /// Whose shown failure is of one of these kinds.
+    #[schema(rename = "kind")]
     pub kinds: Vec<FailureKind>,
     /// Served by one of these.
+    #[schema(rename = "target")]
     pub targets: Vec<ZooidDomain>,
     /// Whose shown failure is of one of these groups.
+    #[schema(rename = "group")]
     pub groups: Vec<i64>,
-    /// Found by this text.
+    /// Found by this text: a relay's id or its first four characters or more, a tenant's key as hex or npub, a job's id,
+    /// the beginning of a subdomain, of a host or of a custom domain, or part of an error's text.
+    #[schema(max_length = 256)]
     pub q: Option<String>,
     /// Whose last attempt began then or later, in unix milliseconds.
     pub since: Option<i64>,
@@ -40,7 +47,8 @@ pub struct SyncFilter {
 }
 
 /// In which order relays are listed.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ToSchema)]
+#[schema(rename_all = "lowercase")]
 pub enum SyncOrder {
     /// The newest attempt first; those without one last.
     #[default]

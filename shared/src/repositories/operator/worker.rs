@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use sqlx::{FromRow, QueryBuilder, Row as _, Sqlite, sqlite::SqliteRow};
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::{Snapshot, host};
 use crate::{
@@ -38,7 +39,7 @@ pub struct WorkerRow {
 }
 
 /// A sync that runs.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct RunningSync {
     /// The relay.
     pub relay_id: RelayId,

@@ -8,7 +8,7 @@ mod removal;
 use chrono::{DateTime, Utc};
 
 pub use desired::{DesiredState, bump_generation, desired_states};
-pub use read::{Presence, RelayFilter};
+pub use read::RelayFilter;
 pub(super) use read::{columns, settings_columns};
 pub use removal::{bury, wipe_secret};
 

@@ -1,10 +1,11 @@
 //! The relay as people read it: its row, joined with how far zooid has followed.
 
 use sqlx::{FromRow, QueryBuilder, Row as _, SqliteExecutor, sqlite::SqliteRow};
+use utoipa::ToSchema;
 
 use crate::{
     domain::{
-        CustomDomain, Generation, PlanId, Pubkey, Relay, RelayId, RelaySettings, RelayStatus,
+        CustomDomain, Flag, Generation, PlanId, Pubkey, Relay, RelayId, RelaySettings, RelayStatus,
         SyncState, ZooidDomain,
     },
     repositories::{
@@ -93,20 +94,11 @@ impl FindById for Relay {
     }
 }
 
-/// Whether relays are wanted or were removed.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Presence {
-    /// Those that are there.
-    #[default]
-    Present,
-    /// Those that an admin removed.
-    Removed,
-}
-
 /// Which relays to list: those that pass every filter given.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, ToSchema)]
 pub struct RelayFilter {
-    /// Owned by this tenant.
+    /// Owned by this tenant: its key as hex or npub.
+    #[schema(value_type = Option<String>, pattern = "^([0-9a-fA-F]{64}|npub1[02-9ac-hj-np-z]{58})$")]
     pub tenant: Option<Pubkey>,
     /// Served under this domain.
     pub zooid_domain: Option<ZooidDomain>,
@@ -116,8 +108,9 @@ pub struct RelayFilter {
     pub sync_state: Option<SyncState>,
     /// On this plan.
     pub plan_id: Option<PlanId>,
-    /// There, or removed.
-    pub presence: Presence,
+    /// Those that an admin removed, and no others, instead of those that are there.
+    #[schema(value_type = Option<Flag>)]
+    pub removed: bool,
 }
 
 impl List for Relay {
@@ -164,9 +157,10 @@ impl List for Relay {
             query.push(" AND relay.plan_id = ");
             query.push_bind(plan.as_str());
         }
-        query.push(match filter.presence {
-            Presence::Present => " AND relay.removed_at IS NULL",
-            Presence::Removed => " AND relay.removed_at IS NOT NULL",
+        query.push(if filter.removed {
+            " AND relay.removed_at IS NOT NULL"
+        } else {
+            " AND relay.removed_at IS NULL"
         });
         query.push(order);
         query.push_bind(page.sql_limit());
