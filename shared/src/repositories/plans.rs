@@ -53,7 +53,12 @@ async fn reads(db: &Db) -> Vec<String> {
             };
             Relay::list(&mut *tx, &filter, &Pagination::all()).await?;
         }
-        Activity::list(&mut *tx, &ActivityFilter::of(relay), &Pagination::all()).await?;
+        Activity::list(
+            &mut *tx,
+            &ActivityFilter::of(relay.clone()),
+            &Pagination::all(),
+        )
+        .await?;
         activity::list_since(&mut *tx, 0, 1).await?;
         activity::list_after(&mut *tx, 0, 1).await?;
         activity::max_created_at(&mut *tx).await?;

@@ -8,6 +8,7 @@ use shared::{
     queue::settings::accepted_relays,
     repositories::{
         Pagination,
+        activity::ActivityFilter,
         operator::sync_list::{SyncFilter, SyncPage},
         relay::RelayFilter,
     },
@@ -49,7 +50,8 @@ async fn a_removal_is_one_write_with_its_job_its_log_and_who_did_it() {
     assert_eq!(now.generation, relay.generation.next());
     assert_eq!(now.next_attempt_at, Some(START));
     let page = Pagination::first(1);
-    let newest = fixture.query.list_activity_for_relay(&relay.id, &page);
+    let filter = ActivityFilter::of(relay.id.clone());
+    let newest = fixture.query.list_activity_for_relay(&filter, &page);
     assert_eq!(
         newest.await.unwrap()[0].activity_type,
         ActivityType::RemoveRelay
