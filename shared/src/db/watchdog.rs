@@ -32,22 +32,19 @@ impl Db {
             if !self.is_same_file() {
                 return DatabaseLost::Replaced;
             }
-            let patience = clock.now() + PATIENCE;
-            tokio::select! {
-                looked = self.try_write() => match looked {
-                    Ok(()) => writable_at = clock.monotonic(),
-                    Err(error) => {
-                        tracing::warn!(
-                            error = &error as &dyn std::error::Error,
-                            "the database cannot be written"
-                        );
-                        if clock.monotonic().saturating_sub(writable_at) >= PATIENCE {
-                            return DatabaseLost::Refusing;
-                        }
+            match tokio::time::timeout(PATIENCE, self.try_write()).await {
+                Ok(Ok(())) => writable_at = clock.monotonic(),
+                Ok(Err(error)) => {
+                    tracing::warn!(
+                        error = &error as &dyn std::error::Error,
+                        "the database cannot be written"
+                    );
+                    if clock.monotonic().saturating_sub(writable_at) >= PATIENCE {
+                        return DatabaseLost::Refusing;
                     }
-                },
+                }
                 // Somebody has held the write lock all that time.
-                () = clock.sleep_until(patience) => return DatabaseLost::Refusing,
+                Err(_elapsed) => return DatabaseLost::Refusing,
             }
             clock.sleep_until(next_look).await;
         }

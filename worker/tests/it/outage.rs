@@ -21,13 +21,13 @@ const PROBED: &str =
 
 /// Lets ten minutes pass. Each probe that falls due is made and recorded before time goes on, however slow the machine is.
 async fn pass_ten_minutes(installation: &Installation) {
-    let end = installation.clock.now().timestamp() + 600;
+    let end = installation.clock.now().timestamp_millis() + 600_000;
     loop {
         let probed = installation.text(PROBED).await;
         let due: i64 = installation.text(NEXT_PROBE).await.parse().unwrap();
-        let left = due.min(end) - installation.clock.now().timestamp();
+        let left = due.min(end) - installation.clock.now().timestamp_millis();
         installation
-            .pass_in_leaps(u32::try_from(left).unwrap_or_default())
+            .pass_in_leaps(u32::try_from(left / 1000 + 1).unwrap_or_default())
             .await;
         if due > end {
             return;
